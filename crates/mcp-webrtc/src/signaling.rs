@@ -1,0 +1,1 @@
+//! Signaling: how offer and answer cross an untrusted link.

@@ -1,0 +1,8 @@
+//! Every byte that Gatelodge exchanges, as pure functions: no IO, no clocks, no async.
+
+mod envelope;
+mod fingerprint;
+mod fragment;
+mod paste;
+mod sdp;
+mod signal;
