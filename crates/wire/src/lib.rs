@@ -6,3 +6,5 @@ mod fragment;
 mod paste;
 mod sdp;
 mod signal;
+
+pub use signal::{Candidate, MAX_SIGNAL_BYTES, Signal, SignalError};
