@@ -7,4 +7,7 @@ mod paste;
 mod sdp;
 mod signal;
 
-pub use signal::{Candidate, MAX_SIGNAL_BYTES, Signal, SignalError};
+pub use envelope::{Envelope, EnvelopeError, MESSAGE_TOO_LARGE, RawId, peek, too_large_error};
+pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsError};
+pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};
+pub use sdp::{MaxMessageSize, Sdp, SdpError, SdpRules, Setup, normalise_candidate, with_fragments};
