@@ -7,7 +7,10 @@
 //! | u8 version = 1 | u8 flags (bit 0: last) | u32 big-endian message number | payload |
 //! ```
 
-use std::{collections::BTreeMap, iter::FusedIterator};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    iter::FusedIterator,
+};
 
 use bytes::{BufMut, Bytes};
 use thiserror::Error;
@@ -146,24 +149,24 @@ impl Reassembler {
             return Err(FragmentError::TooLarge { limit: self.limits.max_bytes });
         }
         let number = u32::from_be_bytes([a, b, c, d]);
+        let left = self.limits.max_bytes - self.buffered;
         if last {
             let Some(mut message) = self.unfinished.remove(&number) else {
                 return Ok(Some(Bytes::copy_from_slice(payload)));
             };
-            self.reserve(&mut message, payload.len());
             self.buffered -= message.len();
-            message.extend_from_slice(payload);
+            append(&mut message, payload, left);
             return Ok(Some(message.into()));
         }
-        let mut message = match self.unfinished.remove(&number) {
-            Some(message) => message,
-            None if self.unfinished.len() < self.limits.max_unfinished => Vec::new(),
-            None => return Err(FragmentError::TooMany { limit: self.limits.max_unfinished }),
-        };
-        self.reserve(&mut message, payload.len());
-        message.extend_from_slice(payload);
+        let begun = self.unfinished.len();
+        match self.unfinished.entry(number) {
+            Entry::Occupied(message) => append(message.into_mut(), payload, left),
+            Entry::Vacant(place) if begun < self.limits.max_unfinished => {
+                place.insert(payload.to_vec());
+            }
+            Entry::Vacant(_) => return Err(FragmentError::TooMany { limit: self.limits.max_unfinished }),
+        }
         self.buffered += payload.len();
-        self.unfinished.insert(number, message);
         Ok(None)
     }
 
@@ -176,17 +179,17 @@ impl Reassembler {
     pub fn unfinished(&self) -> usize {
         self.unfinished.len()
     }
+}
 
-    /// Makes room for `more` bytes, which are known to be within the limit: at least doubles, so that a message
-    /// of many fragments is not copied over and over, but not beyond what the limit leaves to this message.
-    fn reserve(&self, message: &mut Vec<u8>, more: usize) {
-        let needed = message.len() + more;
-        if needed > message.capacity() {
-            let available = self.limits.max_bytes - (self.buffered - message.len());
-            let capacity = needed.max(message.capacity().saturating_mul(2)).min(available);
-            message.reserve_exact(capacity - message.len());
-        }
+/// Appends a payload, which is known to be within the `left` bytes of the limit. The buffer at least doubles when it
+/// grows, so that a message of many fragments is not copied over and over, but not beyond what is left.
+fn append(message: &mut Vec<u8>, payload: &[u8], left: usize) {
+    let needed = message.len() + payload.len();
+    if needed > message.capacity() {
+        let capacity = needed.max(message.capacity().saturating_mul(2)).min(message.len() + left);
+        message.reserve_exact(capacity - message.len());
     }
+    message.extend_from_slice(payload);
 }
 
 /// How a fragment breaks the protocol or a limit.

@@ -126,7 +126,7 @@ impl<'a> Draft<'a> {
         };
         match (protocol, format) {
             ("UDP/DTLS/SCTP" | "TCP/DTLS/SCTP" | "DTLS/SCTP", "webrtc-datachannel") => {}
-            // Drafts of RFC 8841 had the SCTP port here and an `a=sctpmap` for it; aiortc still offers that.
+            // Drafts of RFC 8841 had the SCTP port here and an `a=sctpmap` for it; old peers still offer that.
             ("DTLS/SCTP", port) => {
                 let port = sctp_port(port).ok_or(bad_line(line))?;
                 once(&mut self.sctp_port, port, line.number, "sctp-port")?;
@@ -162,7 +162,8 @@ impl<'a> Draft<'a> {
             }
             ("ice-options", _) => {
                 for (seen, option) in self.ice_options.iter_mut().zip(ICE_OPTIONS) {
-                    *seen |= value.split(' ').any(|named| named == option);
+                    // RFC 8839 section 5.6 puts spaces between them, libdatachannel commas.
+                    *seen |= value.split([' ', ',']).any(|named| named == option);
                 }
                 Ok(())
             }
