@@ -258,3 +258,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
         deserializer.deserialize_map(Collect).map(Members)
     }
 }
+
+#[cfg(test)]
+mod tests;
