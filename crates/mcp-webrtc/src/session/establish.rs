@@ -1,0 +1,481 @@
+//! From a signaling link to an admitted peer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatelodge_wire::{
+    Fingerprint, FragmentLimits, MaxMessageSize, Sdp, SdpError, SdpRules, normalise_candidate, with_fragments,
+};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::actor::Actor;
+use super::builder::SessionBuilder;
+use super::peer::{Admission, Peer};
+use super::{ChannelQueue, Handle, Link, Session, SessionEvent};
+use crate::engine::{Engine, EngineConfig, EngineError, EngineEvent, EngineState, MAX_MESSAGE, RawChannel};
+use crate::flow::Flow;
+use crate::signaling::{Candidate, Signal, Signaling, SignalingError};
+
+/// The label that plain peers give to their channel.
+const PLAIN_LABEL: &str = "mcp";
+
+/// Session events that wait for a subscriber.
+const EVENT_QUEUE: usize = 64;
+
+/// Candidates that may come before the description they belong to.
+const MAX_EARLY_CANDIDATES: usize = 32;
+
+/// Who describes itself first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Offer,
+    Answer,
+}
+
+/// A step of setting up a session that has a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The exchange of offer and answer.
+    Signaling,
+    /// Finding a path and the DTLS handshake.
+    Handshake,
+}
+
+/// Why a session was not set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The link failed.
+    #[error("the signaling link failed")]
+    Signaling(#[from] SignalingError),
+    /// The peer said `bye` or closed the link before the session was up.
+    #[error("the peer left before the session was up")]
+    PeerLeft,
+    /// The peer sent an offer where an answer was due, or the other way round.
+    #[error("the peer sent an {got} where an {due} was due; only one side may offer")]
+    UnexpectedSignal {
+        /// What came.
+        got: &'static str,
+        /// What was due.
+        due: &'static str,
+    },
+    /// The peer's description breaks a rule.
+    #[error("the peer's session description is refused")]
+    Sdp(#[from] SdpError),
+    /// The peer sent this side's own fingerprint back.
+    #[error("the peer announced this side's own fingerprint; the link reflects what it is sent")]
+    OwnFingerprint,
+    /// The engine failed.
+    #[error("the WebRTC engine failed")]
+    Engine(#[from] EngineError),
+    /// A step took too long.
+    #[error("{}", timed_out(*stage, *after))]
+    TimedOut {
+        /// The step.
+        stage: Stage,
+        /// How long it was given.
+        after: Duration,
+    },
+    /// No path to the peer was found.
+    #[error("no path to the peer was found; if both are behind NATs, a STUN or TURN server is needed")]
+    NoPath,
+    /// The certificate of the handshake is not the announced one.
+    #[error("the peer's certificate ({proved}) is not the one that its description announced ({announced})")]
+    FingerprintMismatch {
+        /// What the description said.
+        announced: Fingerprint,
+        /// What the handshake proved.
+        proved: Fingerprint,
+    },
+    /// It is another peer than the expected one.
+    #[error("another peer is there: expected {expected}, found {found}")]
+    WrongPeer {
+        /// Who was expected.
+        expected: Fingerprint,
+        /// Who is there.
+        found: Fingerprint,
+    },
+    /// The peer was denied.
+    #[error("the peer was denied: {reason}")]
+    Denied {
+        /// What the hook said.
+        reason: String,
+    },
+    /// The session was given up on this side.
+    #[error("the session was given up")]
+    Cancelled,
+}
+
+fn timed_out(stage: Stage, after: Duration) -> String {
+    let seconds = after.as_secs_f64();
+    match stage {
+        Stage::Signaling => format!("the peer sent no description within {seconds} s"),
+        Stage::Handshake => format!(
+            "no connection within {seconds} s; either there is no path to the peer, or its certificate is not the \
+             one that its description announced"
+        ),
+    }
+}
+
+/// Starts the session's task and waits until the peer is admitted.
+pub(super) async fn start(
+    builder: SessionBuilder,
+    role: Role,
+    signaling: Box<dyn Signaling>,
+) -> Result<Session, SessionError> {
+    let cancel = CancellationToken::new();
+    // Dropped with this future, which takes everything back; after success it lives in the session's handle.
+    let guard = cancel.clone().drop_guard();
+    let (ready, established) = oneshot::channel();
+    let task = Establishing { builder, role, signaling, cancel };
+    tokio::spawn(task.run(ready));
+    let established = established.await.map_err(|_| SessionError::Cancelled)??;
+    let Established { link, peer, channels, permits, events, first_events, closed } = established;
+    Ok(Session {
+        handle: Arc::new(Handle {
+            link,
+            peer,
+            channels: tokio::sync::Mutex::new(ChannelQueue { arriving: channels, opening: None }),
+            permits,
+            events,
+            first_events: std::sync::Mutex::new(Some(first_events)),
+            closed,
+            _end: guard,
+        }),
+    })
+}
+
+/// What the session's task hands to the waiting caller.
+struct Established {
+    link: Arc<Link>,
+    peer: Peer,
+    channels: mpsc::Receiver<RawChannel>,
+    permits: Arc<Semaphore>,
+    events: broadcast::Sender<SessionEvent>,
+    first_events: broadcast::Receiver<SessionEvent>,
+    closed: watch::Receiver<Option<super::CloseReason>>,
+}
+
+struct Establishing {
+    builder: SessionBuilder,
+    role: Role,
+    signaling: Box<dyn Signaling>,
+    cancel: CancellationToken,
+}
+
+impl Establishing {
+    async fn run(mut self, ready: oneshot::Sender<Result<Established, SessionError>>) {
+        let cancel = self.cancel.clone();
+        let local = self.builder.local.unwrap_or_else(|| self.signaling.is_local());
+        let config = EngineConfig {
+            identity: &self.builder.identity,
+            ice_servers: &self.builder.ice_servers,
+            local,
+            bind: &self.builder.bind,
+        };
+        let (engine, events) = match Engine::new(config).await {
+            Ok(engine) => engine,
+            Err(error) => {
+                self.signaling.close().await;
+                let _ = ready.send(Err(error.into()));
+                return;
+            }
+        };
+        let mut attempt = Attempt {
+            builder: &mut self.builder,
+            signaling: &mut *self.signaling,
+            engine: &engine,
+            events,
+            rules: SdpRules::with_loopback(local),
+            early: VecDeque::new(),
+            channels: Vec::new(),
+        };
+        let outcome = cancel.run_until_cancelled(attempt.run(self.role)).await;
+        let Attempt { events, rules, channels, .. } = attempt;
+        let admitted = match outcome.unwrap_or(Err(SessionError::Cancelled)) {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                // Nothing of the attempt is left when the caller hears of its failure.
+                engine.close().await;
+                self.signaling.close().await;
+                let _ = ready.send(Err(error));
+                return;
+            }
+        };
+        let fragments = self.builder.fragments.and(admitted.description.fragments());
+        let link = Arc::new(Link {
+            flow: Flow::new(engine.clone(), cancel.clone()),
+            engine,
+            max_message: max_message(&admitted.description),
+            fragments,
+            reassembly: self.builder.fragments.unwrap_or_default(),
+            cancel,
+            runtime: tokio::runtime::Handle::current(),
+            tasks: TaskTracker::new(),
+        });
+        let (queue, arriving) = mpsc::channel(self.builder.max_channels.max(1));
+        for channel in channels {
+            if let Err(error) = queue.try_send(channel) {
+                error.into_inner().close().await;
+            }
+        }
+        let (event_sender, first_events) = broadcast::channel(EVENT_QUEUE);
+        let _ = event_sender.send(SessionEvent::Connected { path: admitted.peer.path });
+        let (close_reason, closed) = watch::channel(None);
+        let established = Established {
+            link: Arc::clone(&link),
+            peer: admitted.peer,
+            channels: arriving,
+            permits: Arc::new(Semaphore::new(self.builder.max_channels)),
+            events: event_sender.clone(),
+            first_events,
+            closed,
+        };
+        // Where nobody waits any more, the guard is gone and the actor sees the cancellation at once.
+        let _ = ready.send(Ok(established));
+        let actor = Actor {
+            link,
+            signaling: self.signaling,
+            events,
+            channels: queue,
+            subscribers: event_sender,
+            announced: admitted.description.fingerprint(),
+            rules,
+            fragments: self.builder.fragments,
+        };
+        let reason = actor.run().await;
+        close_reason.send_replace(Some(reason));
+    }
+}
+
+fn max_message(description: &Sdp) -> usize {
+    match description.max_message_size() {
+        MaxMessageSize::Limited(bytes) => bytes.min(MAX_MESSAGE) as usize,
+        MaxMessageSize::Unlimited => MAX_MESSAGE as usize,
+    }
+}
+
+struct Admitted {
+    description: Sdp,
+    peer: Peer,
+}
+
+struct Attempt<'a> {
+    builder: &'a mut SessionBuilder,
+    signaling: &'a mut dyn Signaling,
+    engine: &'a Engine,
+    events: mpsc::Receiver<EngineEvent>,
+    rules: SdpRules,
+    early: VecDeque<Candidate>,
+    channels: Vec<RawChannel>,
+}
+
+impl Attempt<'_> {
+    async fn run(&mut self, role: Role) -> Result<Admitted, SessionError> {
+        let deadline = self.builder.signaling_deadline;
+        let described = tokio::time::timeout(deadline, self.exchange(role)).await;
+        let timed_out = |stage, after| SessionError::TimedOut { stage, after };
+        let description = described.map_err(|_| timed_out(Stage::Signaling, deadline))??;
+
+        let deadline = self.builder.handshake_deadline;
+        self.engine.set_connecting(true);
+        let connected = tokio::time::timeout(deadline, self.connect()).await;
+        connected.map_err(|_| timed_out(Stage::Handshake, deadline))??;
+
+        let peer = self.identify(&description).await?;
+        self.decide(peer.clone()).await?;
+        self.engine.set_connecting(false);
+        Ok(Admitted { description, peer })
+    }
+
+    /// Exchanges descriptions and returns the peer's.
+    async fn exchange(&mut self, role: Role) -> Result<Sdp, SessionError> {
+        if role == Role::Offer && self.builder.channels.is_empty() {
+            self.builder.channels.push(PLAIN_LABEL.to_owned());
+        }
+        for label in &self.builder.channels {
+            self.channels.push(self.engine.open_channel(label).await?);
+        }
+        let description = match role {
+            Role::Offer => {
+                self.engine.start_offer().await?;
+                let sdp = self.gathered().await?;
+                self.signaling.send(Signal::Offer { sdp }).await?;
+                let answer = self.peer_description(role).await?;
+                self.engine.accept_answer(answer.as_str()).await?;
+                answer
+            }
+            Role::Answer => {
+                let offer = self.peer_description(role).await?;
+                self.engine.start_answer(offer.as_str()).await?;
+                let sdp = self.gathered().await?;
+                self.signaling.send(Signal::Answer { sdp }).await?;
+                offer
+            }
+        };
+        for candidate in std::mem::take(&mut self.early) {
+            add_candidate(self.engine, &self.rules, candidate).await;
+        }
+        Ok(description)
+    }
+
+    /// Waits for all own candidates and returns the description to send.
+    async fn gathered(&mut self) -> Result<String, SessionError> {
+        loop {
+            match self.events.recv().await {
+                Some(EngineEvent::Gathered) => break,
+                Some(EngineEvent::Channel(channel)) => self.channels.push(channel),
+                Some(EngineEvent::State(EngineState::Closed)) | None => return Err(SessionError::NoPath),
+                Some(EngineEvent::State(_)) => {}
+            }
+        }
+        let sdp = self.engine.local_description().await.ok_or(SessionError::NoPath)?;
+        Ok(announce(&sdp, self.builder.fragments))
+    }
+
+    /// Waits for the peer's offer or answer.
+    async fn peer_description(&mut self, role: Role) -> Result<Sdp, SessionError> {
+        let sdp = loop {
+            match (self.signaling.receive().await?, role) {
+                (Some(Signal::Offer { sdp }), Role::Answer) => break sdp,
+                (Some(Signal::Answer { sdp }), Role::Offer) => break sdp,
+                (Some(Signal::Offer { .. }), Role::Offer) => {
+                    return Err(SessionError::UnexpectedSignal { got: "offer", due: "answer" });
+                }
+                (Some(Signal::Answer { .. }), Role::Answer) => {
+                    return Err(SessionError::UnexpectedSignal { got: "answer", due: "offer" });
+                }
+                (Some(Signal::Candidate(candidate)), _) => {
+                    if self.early.len() < MAX_EARLY_CANDIDATES {
+                        self.early.push_back(candidate);
+                    }
+                }
+                (Some(_) | None, _) => return Err(SessionError::PeerLeft),
+            }
+        };
+        let sdp = Sdp::parse(&sdp, &self.rules)?;
+        if sdp.fingerprint() == self.builder.identity.fingerprint() {
+            return Err(SessionError::OwnFingerprint);
+        }
+        match self.builder.expected {
+            // The handshake decides; this only saves the wait.
+            Some(expected) if expected != sdp.fingerprint() => {
+                Err(SessionError::WrongPeer { expected, found: sdp.fingerprint() })
+            }
+            _ => Ok(sdp),
+        }
+    }
+
+    /// Waits for the DTLS handshake, with candidates that still come in.
+    async fn connect(&mut self) -> Result<(), SessionError> {
+        let mut link_open = true;
+        loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(EngineEvent::State(EngineState::Connected)) => return Ok(()),
+                    Some(EngineEvent::State(EngineState::Failed | EngineState::Closed)) | None => {
+                        return Err(SessionError::NoPath);
+                    }
+                    Some(EngineEvent::Channel(channel)) => self.hold(channel).await,
+                    Some(EngineEvent::Gathered | EngineEvent::State(EngineState::Interrupted)) => {}
+                },
+                signal = self.signaling.receive(), if link_open => match signal {
+                    Ok(Some(Signal::Candidate(candidate))) => {
+                        add_candidate(self.engine, &self.rules, candidate).await;
+                    }
+                    Ok(Some(Signal::Bye)) => return Err(SessionError::PeerLeft),
+                    // The descriptions are there; what else the link brings or that it is gone makes no difference.
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => link_open = false,
+                },
+            }
+        }
+    }
+
+    /// Keeps a channel that the peer opened, unread, until the verdict.
+    async fn hold(&mut self, channel: RawChannel) {
+        if self.channels.len() < self.builder.max_channels {
+            self.channels.push(channel);
+        } else {
+            channel.close().await;
+        }
+    }
+
+    /// Takes the peer's certificate from the handshake.
+    async fn identify(&mut self, description: &Sdp) -> Result<Peer, SessionError> {
+        let certificate = self.engine.peer_certificate().await.ok_or(SessionError::NoPath)?;
+        let fingerprint = Fingerprint::of_certificate(&certificate);
+        if fingerprint != description.fingerprint() {
+            let announced = description.fingerprint();
+            return Err(SessionError::FingerprintMismatch { announced, proved: fingerprint });
+        }
+        if fingerprint == self.builder.identity.fingerprint() {
+            return Err(SessionError::OwnFingerprint);
+        }
+        if let Some(expected) = self.builder.expected
+            && expected != fingerprint
+        {
+            return Err(SessionError::WrongPeer { expected, found: fingerprint });
+        }
+        let path = self.engine.path().await;
+        Ok(Peer { fingerprint, certificate: certificate.into(), path, link: self.signaling.describe() })
+    }
+
+    /// Asks the hook, for as long as the peer stays.
+    async fn decide(&mut self, peer: Peer) -> Result<(), SessionError> {
+        let Some(hook) = self.builder.hook.take() else { return Ok(()) };
+        let verdict = tokio::time::timeout(self.builder.admission_deadline, hook(peer));
+        tokio::pin!(verdict);
+        let mut link_open = true;
+        loop {
+            tokio::select! {
+                verdict = &mut verdict => return match verdict {
+                    Ok(Admission::Admit) => Ok(()),
+                    Ok(Admission::Deny { reason }) => Err(SessionError::Denied { reason }),
+                    Err(_) => Err(SessionError::Denied { reason: "nobody decided in time".to_owned() }),
+                },
+                event = self.events.recv() => match event {
+                    Some(EngineEvent::State(EngineState::Failed | EngineState::Closed)) | None => {
+                        return Err(SessionError::PeerLeft);
+                    }
+                    Some(EngineEvent::Channel(channel)) => self.hold(channel).await,
+                    Some(EngineEvent::Gathered | EngineEvent::State(_)) => {}
+                },
+                signal = self.signaling.receive(), if link_open => match signal {
+                    Ok(Some(Signal::Candidate(candidate))) => {
+                        add_candidate(self.engine, &self.rules, candidate).await;
+                    }
+                    Ok(Some(Signal::Bye)) => return Err(SessionError::PeerLeft),
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => link_open = false,
+                },
+            }
+        }
+    }
+}
+
+/// Adds the fragment extension to an own description.
+pub(super) fn announce(sdp: &str, fragments: Option<FragmentLimits>) -> String {
+    match fragments {
+        Some(limits) => with_fragments(sdp, limits.max_bytes as u64),
+        None => sdp.to_owned(),
+    }
+}
+
+/// Gives a candidate to the engine. One that is refused is a path that is not tried, no more.
+pub(super) async fn add_candidate(engine: &Engine, rules: &SdpRules, candidate: Candidate) {
+    let Candidate { candidate, sdp_mid, sdp_mline_index, .. } = candidate;
+    match normalise_candidate(&candidate, rules) {
+        Ok(Some(candidate)) => {
+            if let Err(error) = engine.add_candidate(candidate, sdp_mid, sdp_mline_index).await {
+                tracing::debug!(%error, "a candidate was not added");
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::debug!(%error, "a candidate was refused"),
+    }
+}
