@@ -265,14 +265,17 @@ impl MaxMessageSize {
 /// `max_bytes` is what our [`Reassembler`](crate::Reassembler) holds. The line goes to the session level, in
 /// front of the first section; an earlier announcement is replaced.
 pub fn with_fragments(local_sdp: &str, max_bytes: u64) -> String {
-    let line = format!("a={FRAGMENTS}:{FRAGMENTS_VERSION} {max_bytes}\r\n");
-    let mut text = String::with_capacity(local_sdp.len() + line.len());
-    let mut line = Some(line);
+    let mut line = Some(format!("a={FRAGMENTS}:{FRAGMENTS_VERSION} {max_bytes}\r\n"));
+    let is_announcement = |line: &str| {
+        let name = line.strip_prefix("a=").and_then(|line| line.split([':', '\r', '\n']).next());
+        name == Some(FRAGMENTS)
+    };
+    let mut text = String::with_capacity(local_sdp.len() + 64);
     for old in local_sdp.split_inclusive('\n') {
         if old.starts_with("m=") {
             text.extend(line.take());
         }
-        if !old.strip_prefix("a=").is_some_and(|a| a.starts_with(FRAGMENTS)) {
+        if !is_announcement(old) {
             text.push_str(old);
         }
     }
