@@ -1,4 +1,49 @@
 //! Every byte that Gatelodge exchanges, as pure functions: no IO, no clocks, no async.
+//!
+//! What two peers say to each other on the way to a session and within it is read and written here, and nowhere
+//! else. The callers bring the bytes (sockets, data channels, clipboards) and act on what they mean; that is why
+//! everything here can be tested by exact bytes, by properties and by fuzzing.
+//!
+//! In the order in which a session meets them:
+//!
+//! - [`Signal`] is the JSON object that carries a description across a signaling link, [`encode_paste`] and
+//!   [`decode_paste`] do the same for a clipboard.
+//! - [`Sdp`] is a description that has been judged and rebuilt, so that the engine sees what was judged.
+//! - [`Fingerprint`] names a peer: SHA-256 of the certificate that it proves to own in the handshake.
+//! - [`split`] and [`Reassembler`] carry messages that are larger than a data channel message.
+//! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place.
+//!
+//! From the offer of a peer to its name:
+//!
+//! ```
+//! use gatelodge_wire::{Sdp, SdpRules, Signal};
+//!
+//! # let description = "v=0\no=- 1 1 IN IP4 0.0.0.0\ns=-\nt=0 0\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\n\
+//! #     a=ice-ufrag:abcd\na=ice-pwd:0123456789012345678901\na=setup:actpass\n\
+//! #     a=fingerprint:sha-256 AB".to_owned() + &":AB".repeat(31);
+//! # let line = Signal::Offer { sdp: description }.to_json();
+//! let Some(Signal::Offer { sdp }) = Signal::parse(line.as_bytes())? else { panic!("not an offer") };
+//! let sdp = Sdp::parse(&sdp, &SdpRules::default())?;
+//! println!("{} ({}) wants to connect", sdp.fingerprint(), sdp.fingerprint().words());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A message in fragments:
+//!
+//! ```
+//! use gatelodge_wire::{FragmentLimits, Reassembler, split};
+//!
+//! let message = vec![b'x'; 1 << 20];
+//! let mut reassembler = Reassembler::new(FragmentLimits::default());
+//! for frame in split(0, &message, 64 << 10) {
+//!     if let Some(whole) = reassembler.push(&frame)? {
+//!         assert_eq!(whole, message);
+//!     }
+//! }
+//! # Ok::<(), gatelodge_wire::FragmentError>(())
+//! ```
+//!
+//! Errors say what was wrong and where, and repeat next to nothing of what the peer sent: they may be logged.
 
 mod envelope;
 mod fingerprint;

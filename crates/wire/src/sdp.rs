@@ -33,7 +33,8 @@ pub struct SdpRules {
     /// Whether loopback candidates are kept, for two peers on one machine. Defaults to false: a remote peer
     /// that names them would have the engine knock at local services.
     pub loopback: bool,
-    /// Bytes of the whole text. Defaults to 128 KiB: real ones for one data channel have 1 to 8 KiB.
+    /// Bytes of the whole text. Defaults to 64 KiB, what a signaling object has room for; real ones for one data
+    /// channel have 1 to 8 KiB.
     pub max_bytes: usize,
     /// Bytes of one line without its ending. Defaults to 2,048: the longest known ones are candidates and
     /// SHA-512 fingerprints, of about 200 bytes.
@@ -45,7 +46,7 @@ pub struct SdpRules {
 
 impl Default for SdpRules {
     fn default() -> Self {
-        Self { loopback: false, max_bytes: 128 << 10, max_line: 2048, max_candidates: 32 }
+        Self { loopback: false, max_bytes: crate::MAX_SIGNAL_BYTES, max_line: 2048, max_candidates: 32 }
     }
 }
 
