@@ -159,19 +159,19 @@ impl ChannelReceiver {
         while !self.ended {
             match self.shared.outbox.raw().next().await {
                 RawEvent::Text(text) if std::str::from_utf8(&text).is_ok() => return Some(text),
-                RawEvent::Text(_) => self.finish(ChannelEnd::NotUtf8).await,
+                RawEvent::Text(_) => self.finish(ChannelEnd::NotUtf8),
                 RawEvent::Binary(bytes) => match &mut self.reassembler {
                     Some(reassembler) => match reassembler.push(&bytes) {
                         Ok(None) => {}
                         Ok(Some(message)) if std::str::from_utf8(&message).is_ok() => return Some(message),
-                        Ok(Some(_)) => self.finish(ChannelEnd::NotUtf8).await,
-                        Err(error) => self.finish(ChannelEnd::Fragment(error)).await,
+                        Ok(Some(_)) => self.finish(ChannelEnd::NotUtf8),
+                        Err(error) => self.finish(ChannelEnd::Fragment(error)),
                     },
                     // Plain peers may send a whole message as bytes: `mcp-webrtc` on PyPI accepts both, too.
                     None if std::str::from_utf8(&bytes).is_ok() => return Some(bytes),
-                    None => self.finish(ChannelEnd::NotUtf8).await,
+                    None => self.finish(ChannelEnd::NotUtf8),
                 },
-                RawEvent::Closed => self.finish(ChannelEnd::Closed).await,
+                RawEvent::Closed => self.finish(ChannelEnd::Closed),
                 RawEvent::Open => {}
             }
         }
@@ -183,14 +183,15 @@ impl ChannelReceiver {
         self.shared.end.get().cloned()
     }
 
-    async fn finish(&mut self, end: ChannelEnd) {
+    fn finish(&mut self, end: ChannelEnd) {
         self.ended = true;
         self.reassembler = None;
         if end != ChannelEnd::Closed {
             tracing::debug!(label = self.shared.outbox.label(), %end, "channel closed");
         }
         let _ = self.shared.end.set(end);
-        self.shared.outbox.close().await;
+        self.shared.session.link().suspicion.notify_one();
+        self.shared.outbox.close_soon();
     }
 }
 

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
+use rtc::peer_connection::transport::RTCDtlsTransportState;
 use rustls_pki_types::CertificateDer;
 use tokio::sync::{Notify, mpsc};
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
@@ -244,6 +245,15 @@ impl Engine {
             remote: SocketAddr::new(remote.address.parse().ok()?, remote.port),
             remote_kind: candidate_kind(remote.typ),
         })
+    }
+
+    /// Returns whether the peer has said goodbye on the secured path. The engine's connection state does not tell.
+    pub(crate) async fn peer_closed(&self) -> bool {
+        let Some(sctp) = self.connection.sctp().await else { return false };
+        matches!(
+            sctp.transport().state().await,
+            Ok(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed)
+        )
     }
 
     /// Is notified each time the engine has done what there was to do; acknowledgements may have come.

@@ -1,7 +1,7 @@
 //! How much may be in flight: one send window for all channels of a session.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,10 +13,13 @@ const SMALL: usize = 4 * 1024;
 /// A sender looks again after this long even if nothing woke it.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// A channel that is being closed waits no longer than this for a peer that acknowledges nothing.
+const STALLED: Duration = Duration::from_secs(10);
+
 pub(crate) struct Flow {
     engine: Engine,
     cancel: CancellationToken,
-    channels: Mutex<Vec<std::sync::Arc<WeakChannel>>>,
+    channels: Mutex<Vec<Arc<WeakChannel>>>,
 }
 
 impl Flow {
@@ -27,7 +30,7 @@ impl Flow {
     /// Counts a channel's bytes from now on, until it is closed.
     pub(crate) fn watch(&self, raw: &RawChannel) {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        channels.push(std::sync::Arc::new(raw.downgrade()));
+        channels.push(Arc::new(raw.downgrade()));
     }
 
     /// Waits until `bytes` more may be handed to the engine; `None` if the session ends before.
@@ -40,6 +43,23 @@ impl Flow {
     /// Waits until everything sent has been acknowledged.
     pub(crate) async fn drained(&self) {
         self.until(|outstanding| outstanding == 0).await;
+    }
+
+    /// Waits until the peer has acknowledged what was sent on one channel, as long as it acknowledges anything.
+    pub(crate) async fn channel_drained(&self, raw: &RawChannel) {
+        let channel = raw.downgrade();
+        let mut left = usize::MAX;
+        let mut since = Instant::now();
+        loop {
+            let progress = self.engine.progress().notified();
+            match channel.outstanding().await {
+                None | Some(0) => return,
+                Some(outstanding) if outstanding < left => (left, since) = (outstanding, Instant::now()),
+                Some(_) if since.elapsed() > STALLED => return,
+                Some(_) => {}
+            }
+            let _ = tokio::time::timeout(LOOK_AGAIN, progress).await;
+        }
     }
 
     async fn until(&self, enough: impl Fn(usize) -> bool) {
@@ -60,7 +80,7 @@ impl Flow {
                 Some(bytes) => outstanding += bytes,
                 None => {
                     let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-                    channels.retain(|other| !std::sync::Arc::ptr_eq(other, &channel));
+                    channels.retain(|other| !Arc::ptr_eq(other, &channel));
                 }
             }
         }

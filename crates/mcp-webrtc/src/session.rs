@@ -12,7 +12,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use gatelodge_wire::FragmentLimits;
-use tokio::sync::{Mutex, Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -58,6 +58,8 @@ pub(crate) struct Link {
     pub(crate) fragments: Option<u64>,
     /// What this side puts together.
     pub(crate) reassembly: FragmentLimits,
+    /// Asks the session's task to look whether the peer is still there.
+    pub(crate) suspicion: Notify,
     cancel: CancellationToken,
     /// Channels may be dropped outside of the runtime, and then close themselves in it.
     runtime: tokio::runtime::Handle,
@@ -65,6 +67,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Awaits a future, but not beyond the session's end.
+    pub(crate) async fn cancelled_or<F: Future>(&self, future: F) -> Option<F::Output> {
+        self.cancel.run_until_cancelled(future).await
+    }
+
     /// Runs a task that ends with the session at the latest, and then yields `None`.
     pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<Option<F::Output>>
     where

@@ -78,6 +78,8 @@ impl Outbox {
     }
 
     pub(super) async fn close(&self) {
+        // The engine drops what it has not sent when a channel is closed.
+        let _ = self.link.cancelled_or(self.link.flow.channel_drained(&self.raw)).await;
         self.raw.close().await;
     }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
@@ -112,6 +112,13 @@ impl BatchingSocket {
         }
         batch.clear();
         Poll::Ready(())
+    }
+}
+
+impl Drop for BatchingSocket {
+    /// The engine ends without another wait, and the last datagrams are its goodbye.
+    fn drop(&mut self) {
+        let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
     }
 }
 

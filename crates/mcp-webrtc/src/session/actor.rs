@@ -6,11 +6,16 @@ use std::sync::Arc;
 
 use gatelodge_wire::{Fingerprint, FragmentLimits, Sdp, SdpRules};
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::MissedTickBehavior;
 
 use super::establish::{add_candidate, announce};
 use super::{CloseReason, Link, SessionEvent};
 use crate::engine::{EngineEvent, EngineState, RawChannel};
 use crate::signaling::{Signal, Signaling};
+
+/// How often the session's task looks whether the peer has said goodbye, which the engine does not report. Where a
+/// channel is read, its end asks for that look at once.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a local close waits for what was sent to be acknowledged.
 const LINGER: Duration = Duration::from_secs(1);
@@ -46,6 +51,8 @@ impl Actor {
         let cancel = self.link.cancel.clone();
         let mut link_open = true;
         let mut interrupted = false;
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -69,6 +76,14 @@ impl Actor {
                     Some(EngineEvent::State(EngineState::Closed)) | None => return CloseReason::Peer,
                     Some(EngineEvent::Gathered) => {}
                 },
+                () = async { tokio::select! {
+                    () = self.link.suspicion.notified() => {}
+                    _ = look.tick() => {}
+                } } => {
+                    if self.link.engine.peer_closed().await {
+                        return CloseReason::Peer;
+                    }
+                }
                 signal = self.signaling.receive(), if link_open => match signal {
                     Ok(Some(Signal::Candidate(candidate))) => {
                         add_candidate(&self.link.engine, &self.rules, candidate).await;

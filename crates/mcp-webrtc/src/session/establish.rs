@@ -7,7 +7,7 @@ use std::time::Duration;
 use gatelodge_wire::{
     Fingerprint, FragmentLimits, MaxMessageSize, Sdp, SdpError, SdpRules, normalise_candidate, with_fragments,
 };
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -213,6 +213,7 @@ impl Establishing {
             max_message: max_message(&admitted.description),
             fragments,
             reassembly: self.builder.fragments.unwrap_or_default(),
+            suspicion: Notify::new(),
             cancel,
             runtime: tokio::runtime::Handle::current(),
             tasks: TaskTracker::new(),

@@ -2,4 +2,7 @@
 
 mod harness;
 
+mod admission;
+mod closing;
+mod identity;
 mod messages;
