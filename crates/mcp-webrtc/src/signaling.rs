@@ -5,8 +5,13 @@
 //! certificate of the handshake, never by anything that came this way.
 
 mod error;
+mod intake;
 mod limits;
 mod memory;
+mod paste;
+mod socket;
+mod tcp;
+mod websocket;
 
 use async_trait::async_trait;
 
@@ -14,6 +19,9 @@ pub use error::SignalingError;
 pub use gatelodge_wire::{Candidate, Signal};
 pub use limits::SignalingLimits;
 pub use memory::{MemorySignaling, memory};
+pub use paste::PasteSignaling;
+pub use tcp::{TcpSignaling, TcpSignalingListener};
+pub use websocket::{WebSocketSignaling, WebSocketSignalingListener};
 
 /// A link that carries signaling objects in both directions, in order.
 #[async_trait]

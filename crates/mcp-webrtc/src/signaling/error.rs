@@ -47,6 +47,36 @@ pub enum SignalingError {
         /// The limit that passed.
         limit: Duration,
     },
+    /// The other side sent a binary message or one that is not UTF-8, where signaling objects are text.
+    #[error("the other side sent a message that is not text")]
+    NotText,
+    /// The other side broke the rules of WebSockets (RFC 6455), or could not be understood as one.
+    #[error("the other side does not speak the WebSocket protocol")]
+    NotWebSocket(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The server answered the WebSocket's request with another status than "switching protocols".
+    #[error("the signaling server refused the connection with HTTP status {status}")]
+    Refused {
+        /// The HTTP status code.
+        status: u16,
+    },
+    /// The address is not a URL of the form `ws://host:port/path`.
+    #[error("`{url}` is not a WebSocket URL; it should look like ws://192.0.2.7:5123/")]
+    InvalidUrl {
+        /// What was given.
+        url: String,
+    },
+    /// The address is a `wss://` one.
+    #[error("wss:// addresses are not supported here; use ws:// on a network you trust, or the rendezvous")]
+    TlsNotSupported,
+    /// A pasted text that could not be used, after the last attempt that a person has.
+    #[error("the pasted text could not be used")]
+    Paste(#[source] gatelodge_wire::PasteError),
+    /// The link cannot carry this kind of object.
+    #[error("{link} signaling cannot carry single candidates; they must be in the offer or answer")]
+    NoTrickle {
+        /// The kind of link.
+        link: &'static str,
+    },
     /// The link has been closed, or an earlier error has ended it.
     #[error("the signaling link is closed")]
     Closed,
