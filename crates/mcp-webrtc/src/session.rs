@@ -144,8 +144,9 @@ impl Session {
         &self.handle.peer
     }
 
-    /// Waits for the next channel: first those that the builder named, then those that the peer opens. `None` once
-    /// the session has ended. Cancel-safe.
+    /// Waits for the next channel: first those that the builder named, in their order, then those that the peer opens,
+    /// in the order in which they arrive (which need not be that of their opening). `None` once the session has ended.
+    /// Cancel-safe.
     pub async fn next_channel(&self) -> Option<Channel> {
         let mut queue = self.handle.channels.lock().await;
         loop {
