@@ -7,16 +7,18 @@
 //!
 //! [`crate::session`] makes channels; [`crate::transport`] turns them into rmcp transports.
 
+mod inbox;
 mod sending;
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use gatelodge_wire::{FragmentError, Reassembler};
+use gatelodge_wire::FragmentError;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::engine::{RawChannel, RawEvent};
+use crate::engine::RawChannel;
 use crate::session::Handle;
+use inbox::Inbox;
 use sending::Outbox;
 
 pub use sending::{SendError, Sent};
@@ -39,8 +41,8 @@ pub struct ChannelSender {
 /// The receiving half of a [`Channel`].
 pub struct ChannelReceiver {
     shared: Arc<Shared>,
-    reassembler: Option<Reassembler>,
-    ended: bool,
+    /// Gone once the channel has ended.
+    inbox: Option<Inbox>,
 }
 
 struct Shared {
@@ -69,11 +71,11 @@ pub enum ChannelEnd {
 impl Channel {
     pub(crate) fn new(raw: RawChannel, session: Arc<Handle>, permit: OwnedSemaphorePermit) -> Self {
         let link = session.link();
-        let reassembler = link.fragments.map(|_| Reassembler::new(link.reassembly));
+        let inbox = Inbox::new(link.fragments.and(Some(link.reassembly)));
         let outbox = Arc::new(Outbox::new(raw, Arc::clone(link)));
         let shared = Arc::new(Shared { outbox, end: OnceLock::new(), session, _permit: permit });
         let sender = ChannelSender { shared: Arc::clone(&shared) };
-        Self { sender, receiver: ChannelReceiver { shared, reassembler, ended: false } }
+        Self { sender, receiver: ChannelReceiver { shared, inbox: Some(inbox) } }
     }
 
     /// Returns the label that the opening side gave to the channel.
@@ -156,23 +158,11 @@ impl ChannelReceiver {
     /// A receiver that is not read holds its peer back, and with it the session's other channels, which share one
     /// window (RFC 9260, section 6.2).
     pub async fn recv(&mut self) -> Option<Bytes> {
-        while !self.ended {
-            match self.shared.outbox.raw().next().await {
-                RawEvent::Text(text) if std::str::from_utf8(&text).is_ok() => return Some(text),
-                RawEvent::Text(_) => self.finish(ChannelEnd::NotUtf8),
-                RawEvent::Binary(bytes) => match &mut self.reassembler {
-                    Some(reassembler) => match reassembler.push(&bytes) {
-                        Ok(None) => {}
-                        Ok(Some(message)) if std::str::from_utf8(&message).is_ok() => return Some(message),
-                        Ok(Some(_)) => self.finish(ChannelEnd::NotUtf8),
-                        Err(error) => self.finish(ChannelEnd::Fragment(error)),
-                    },
-                    // Plain peers may send a whole message as bytes: `mcp-webrtc` on PyPI accepts both, too.
-                    None if std::str::from_utf8(&bytes).is_ok() => return Some(bytes),
-                    None => self.finish(ChannelEnd::NotUtf8),
-                },
-                RawEvent::Closed => self.finish(ChannelEnd::Closed),
-                RawEvent::Open => {}
+        while let Some(inbox) = &mut self.inbox {
+            match inbox.take(self.shared.outbox.raw().next().await) {
+                Ok(Some(message)) => return Some(message),
+                Ok(None) => {}
+                Err(end) => self.finish(end),
             }
         }
         None
@@ -184,8 +174,7 @@ impl ChannelReceiver {
     }
 
     fn finish(&mut self, end: ChannelEnd) {
-        self.ended = true;
-        self.reassembler = None;
+        self.inbox = None;
         if end != ChannelEnd::Closed {
             tracing::debug!(label = self.shared.outbox.label(), %end, "channel closed");
         }

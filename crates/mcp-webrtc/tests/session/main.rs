@@ -4,5 +4,8 @@ mod harness;
 
 mod admission;
 mod closing;
+mod hostile;
 mod identity;
 mod messages;
+mod sizes;
+mod typed;
