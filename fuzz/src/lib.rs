@@ -1,0 +1,44 @@
+//! What must hold for any bytes that a peer sends: one function a fuzz target, all of them pure.
+//!
+//! The targets in `fuzz_targets/` hand over what the fuzzer comes up with; the test below runs the same functions
+//! over the seeds, so that a stable compiler checks them too. A function panics if its property is broken.
+
+#![forbid(unsafe_code)]
+
+mod envelope;
+mod fingerprint;
+mod fragments;
+mod sdp;
+mod signaling;
+
+pub use envelope::envelope;
+pub use fingerprint::fingerprint;
+pub use fragments::fragments;
+pub use sdp::sdp;
+pub use signaling::{paste, signaling};
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    #[test]
+    fn the_seeds_hold() {
+        let targets: [(&str, fn(&[u8])); 6] = [
+            ("envelope", super::envelope),
+            ("fingerprint", super::fingerprint),
+            ("fragments", super::fragments),
+            ("paste", super::paste),
+            ("sdp", super::sdp),
+            ("signaling", super::signaling),
+        ];
+        for (name, target) in targets {
+            let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
+            let mut count = 0;
+            for seed in fs::read_dir(&seeds).expect("every target has seeds") {
+                target(&fs::read(seed.expect("a seed").path()).expect("a seed can be read"));
+                count += 1;
+            }
+            assert!(count > 0, "no seeds for {name}");
+        }
+    }
+}
