@@ -21,17 +21,20 @@ pub use signaling::{paste, signaling};
 mod tests {
     use std::{fs, path::Path};
 
+    type Target = (&'static str, fn(&[u8]));
+
+    const TARGETS: [Target; 6] = [
+        ("envelope", super::envelope),
+        ("fingerprint", super::fingerprint),
+        ("fragments", super::fragments),
+        ("paste", super::paste),
+        ("sdp", super::sdp),
+        ("signaling", super::signaling),
+    ];
+
     #[test]
     fn the_seeds_hold() {
-        let targets: [(&str, fn(&[u8])); 6] = [
-            ("envelope", super::envelope),
-            ("fingerprint", super::fingerprint),
-            ("fragments", super::fragments),
-            ("paste", super::paste),
-            ("sdp", super::sdp),
-            ("signaling", super::signaling),
-        ];
-        for (name, target) in targets {
+        for (name, target) in TARGETS {
             let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
             let mut count = 0;
             for seed in fs::read_dir(&seeds).expect("every target has seeds") {
