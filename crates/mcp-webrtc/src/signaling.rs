@@ -16,7 +16,7 @@ mod websocket;
 use async_trait::async_trait;
 
 pub use error::SignalingError;
-pub use gatelodge_wire::{Candidate, Signal};
+pub use gatelodge_wire::{Candidate, PasteError, Signal, SignalError};
 pub use limits::SignalingLimits;
 pub use memory::{MemorySignaling, memory};
 pub use paste::PasteSignaling;

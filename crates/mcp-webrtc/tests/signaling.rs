@@ -1,6 +1,8 @@
 //! Signaling links against real sockets: what crosses them, byte for byte, and what the worst of peers can do to
 //! them. One module for each kind of link.
 
+#![expect(clippy::unwrap_used, reason = "the lint knows test functions as such, and not what they call")]
+
 mod signaling {
     mod memory;
     mod paste;

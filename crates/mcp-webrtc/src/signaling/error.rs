@@ -33,7 +33,7 @@ pub enum SignalingError {
     /// What the other side sent is not a signaling object.
     #[error("the other side sent something that is no signaling object: `{excerpt}`")]
     Malformed {
-        /// Its beginning, escaped and at most [`EXCERPT_BYTES`] bytes of the original.
+        /// Its beginning, escaped and at most 48 bytes of the original.
         excerpt: String,
         /// What is wrong with it.
         #[source]

@@ -266,3 +266,11 @@ async fn connecting_to_a_host_that_does_not_answer_fails_in_time() {
     };
     assert!(matches!(error, SignalingError::TimedOut { limit: SHORT, .. }), "{error:?}");
 }
+
+#[test]
+fn a_link_may_be_dropped_after_its_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (link, peer) = runtime.block_on(link_and_peer(limits()));
+    drop(runtime);
+    drop((link, peer));
+}

@@ -311,3 +311,11 @@ async fn a_server_that_does_not_answer_is_given_up_in_time() {
         soon(WebSocketSignaling::connect_with(&url, limits().connect_timeout(SHORT))).await.unwrap_err();
     assert_eq!(error.to_string(), format!("could not open a WebSocket to {url} within 40ms"));
 }
+
+#[test]
+fn a_link_may_be_dropped_after_its_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (link, peer) = runtime.block_on(link_and_peer(limits()));
+    drop(runtime);
+    drop((link, peer));
+}
