@@ -5,7 +5,7 @@
 use mcp_webrtc::signaling::TcpSignaling;
 use mcp_webrtc::{Identity, Session};
 use rmcp::ServiceExt;
-use rmcp::model::{CallToolRequestParams, ClientInfo, Implementation, ProtocolVersion};
+use rmcp::model::CallToolRequestParams;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {

@@ -4,6 +4,7 @@ mod harness;
 
 mod admission;
 mod closing;
+mod descriptions;
 mod hostile;
 mod identity;
 mod messages;

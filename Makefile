@@ -1,0 +1,49 @@
+# `make run` and `make test` do all the set-up themselves; `make help` lists the rest.
+
+# In CI the build is kept between runs, outside of the checkout.
+ifdef CI
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gatelodge/target
+endif
+
+FUZZ_TARGETS := sdp signaling fragments fingerprint envelope
+FUZZ_SECONDS ?= 60
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: demo ## Run what there is to run: for now, the demo
+
+.PHONY: demo
+demo: ## Two peers on this machine: connect, list tools, call them, end
+	@scripts/prepare build
+	cargo run --quiet --locked --package mcp-webrtc --example demo
+
+.PHONY: test
+test: ## Everything that CI checks: formatting, lints, docs, all tests
+	@scripts/prepare test
+	tests/peers/setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --locked --quiet
+	cargo test --workspace --locked
+
+.PHONY: bench
+bench: ## Speed, side by side with other implementations (about half an hour)
+	@scripts/prepare bench
+	benches/run
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for a minute (needs a nightly Rust)
+	@scripts/prepare build
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
+	for target in $(FUZZ_TARGETS); do \
+		cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 || exit 1; \
+	done
+
+.PHONY: deny
+deny: ## Licences, sources and duplicates of the dependencies
+	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
+	cargo deny check bans licenses sources
