@@ -5,10 +5,12 @@
 
 mod runtime;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -21,7 +23,8 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
 use webrtc::peer_connection::{
     CipherSuiteId, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCCertificate,
     RTCConfigurationBuilder, RTCIceCandidateInit, RTCIceCandidateType, RTCIceGatheringState, RTCIceServer,
-    RTCPeerConnectionState, RTCSessionDescription, SettingEngineBuilder, crypto,
+    RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry, SettingEngineBuilder, StatsSelector,
+    crypto,
 };
 
 use crate::identity::Identity;
@@ -46,6 +49,11 @@ const CIPHER_SUITES: [CipherSuiteId; 4] = [
     CipherSuiteId::Tls_Ecdhe_Rsa_With_ChaCha20_Poly1305_Sha256,
     CipherSuiteId::Tls_Ecdhe_Rsa_With_Aes_128_Gcm_Sha256,
 ];
+
+/// How many DTLS records may be encrypted under one AES-GCM key. The engine draws the 64 explicit bits of the nonce at
+/// random, so after this many records (about 80 GB) two are alike with a chance of 1 in 8,000; a nonce used twice gives
+/// the key's secrets away (RFC 5288, section 3). ChaCha20 counts its nonces and needs no such end.
+const MAX_GCM_RECORDS: u64 = 1 << 26;
 
 /// No word from the peer for this long counts as an interruption (the ICE default of RFC 8445 is of this order).
 const ICE_DISCONNECTED: Duration = Duration::from_secs(5);
@@ -254,6 +262,21 @@ impl Engine {
             sctp.transport().state().await,
             Ok(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed)
         )
+    }
+
+    /// Returns how many datagrams may be sent under the session's key; `None` if that needs no limit.
+    pub(crate) async fn key_limit(&self) -> Option<u64> {
+        let report = self.connection.get_stats(Instant::now(), StatsSelector::None).await;
+        let counted = report.iter().any(|entry| match entry {
+            RTCStatsReportEntry::Transport(transport) => transport.dtls_cipher.contains("CHACHA20"),
+            _ => false,
+        });
+        (!counted).then_some(MAX_GCM_RECORDS)
+    }
+
+    /// Returns how many datagrams the session has sent.
+    pub(crate) fn datagrams_sent(&self) -> u64 {
+        self.runtime.datagrams_sent()
     }
 
     /// Is notified each time the engine has done what there was to do; acknowledgements may have come.

@@ -121,6 +121,9 @@ pub enum CloseReason {
     /// Nothing came from the peer for half a minute.
     #[error("the path to the peer was lost")]
     PathLost,
+    /// The session's key has encrypted as much as it safely may (some 80 GB with AES-GCM); set up a new one.
+    #[error("the session's key is used up; connect again")]
+    KeyUsedUp,
     /// The peer wanted to go on under another certificate.
     #[error("the peer sent a new description with another fingerprint")]
     ChangedFingerprint,

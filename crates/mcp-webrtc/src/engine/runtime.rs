@@ -12,7 +12,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -42,6 +42,7 @@ pub(super) struct SessionRuntime {
     tasks: TaskTracker,
     sockets: Mutex<Vec<Weak<BatchingSocket>>>,
     ample_buffers: AtomicBool,
+    datagrams_sent: Arc<AtomicU64>,
     connecting: Mutex<Option<Instant>>,
     progress: Notify,
 }
@@ -53,6 +54,7 @@ impl SessionRuntime {
             tasks: TaskTracker::new(),
             sockets: Mutex::default(),
             ample_buffers: AtomicBool::new(true),
+            datagrams_sent: Arc::default(),
             connecting: Mutex::new(None),
             progress: Notify::new(),
         }
@@ -71,6 +73,11 @@ impl SessionRuntime {
     /// Whether the kernel granted every socket so far the buffers that a full window needs.
     pub(super) fn has_ample_buffers(&self) -> bool {
         self.ample_buffers.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many datagrams the session has sent.
+    pub(super) fn datagrams_sent(&self) -> u64 {
+        self.datagrams_sent.load(Ordering::Relaxed)
     }
 
     /// Waits until no task of the engine is left.
@@ -98,7 +105,8 @@ impl Runtime for SessionRuntime {
         if !enlarge_buffers(&socket) {
             self.ample_buffers.store(false, Ordering::Relaxed);
         }
-        let socket = Arc::new(BatchingSocket::new(self.tokio.wrap_udp_socket(socket)?));
+        let sent = Arc::clone(&self.datagrams_sent);
+        let socket = Arc::new(BatchingSocket::new(self.tokio.wrap_udp_socket(socket)?, sent));
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.retain(|socket| socket.strong_count() > 0);
         sockets.push(Arc::downgrade(&socket));

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -39,6 +40,8 @@ pub(super) fn enlarge_buffers(socket: &UdpSocket) -> bool {
 pub(super) struct BatchingSocket {
     socket: Arc<dyn AsyncUdpSocket>,
     batch: Mutex<Batch>,
+    /// Counts the datagrams of all of a session's sockets.
+    sent: Arc<AtomicU64>,
 }
 
 /// Datagrams of one destination and one size (the last may be shorter) that wait to be sent together.
@@ -70,8 +73,8 @@ impl Batch {
 }
 
 impl BatchingSocket {
-    pub(super) fn new(socket: Arc<dyn AsyncUdpSocket>) -> Self {
-        Self { socket, batch: Mutex::default() }
+    pub(super) fn new(socket: Arc<dyn AsyncUdpSocket>, sent: Arc<AtomicU64>) -> Self {
+        Self { socket, batch: Mutex::default(), sent }
     }
 
     fn batch(&self) -> MutexGuard<'_, Batch> {
@@ -145,7 +148,9 @@ impl AsyncUdpSocket for BatchingSocket {
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let max_segments = self.socket.max_gso_segments().min(MAX_SEGMENTS);
         if max_segments <= 1 {
-            return self.socket.poll_send(cx, transmit);
+            let sent = ready!(self.socket.poll_send(cx, transmit));
+            self.sent.fetch_add(1, Ordering::Relaxed);
+            return Poll::Ready(sent);
         }
         let len = transmit.contents.len();
         let mut batch = self.batch();
@@ -156,6 +161,7 @@ impl AsyncUdpSocket for BatchingSocket {
             batch.destination = Some(transmit.destination);
             batch.segment = len;
         }
+        self.sent.fetch_add(1, Ordering::Relaxed);
         batch.bytes.extend_from_slice(transmit.contents);
         batch.count += 1;
         batch.complete = len < batch.segment;

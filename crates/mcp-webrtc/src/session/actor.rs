@@ -13,8 +13,8 @@ use super::{CloseReason, Link, SessionEvent};
 use crate::engine::{EngineEvent, EngineState, RawChannel};
 use crate::signaling::{Signal, Signaling};
 
-/// How often the session's task looks whether the peer has said goodbye, which the engine does not report. Where a
-/// channel is read, its end asks for that look at once.
+/// How often the session's task looks whether the peer has said goodbye, which the engine does not report, and how
+/// much the key has been used. Where a channel is read, its end asks for that look at once.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a local close waits for what was sent to be acknowledged.
@@ -49,6 +49,7 @@ impl Actor {
 
     async fn keep(&mut self) -> CloseReason {
         let cancel = self.link.cancel.clone();
+        let key_limit = self.link.engine.key_limit().await;
         let mut link_open = true;
         let mut interrupted = false;
         let mut look = tokio::time::interval(LOOK);
@@ -82,6 +83,9 @@ impl Actor {
                 } } => {
                     if self.link.engine.peer_closed().await {
                         return CloseReason::Peer;
+                    }
+                    if key_limit.is_some_and(|limit| self.link.engine.datagrams_sent() >= limit) {
+                        return CloseReason::KeyUsedUp;
                     }
                 }
                 signal = self.signaling.receive(), if link_open => match signal {
