@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use gatelodge_wire::{Sdp, SdpRules, normalise_candidate, with_fragments};
+use gatelodge_wire::{Fingerprint, Sdp, SdpError, SdpRules, normalise_candidate, with_fragments};
 use rtc_ice::candidate::unmarshal_candidate;
 use rtc_sdp::SessionDescription;
 
@@ -12,8 +12,9 @@ pub fn sdp(data: &[u8]) {
         let rules = SdpRules::with_loopback(loopback);
         if let Ok(sdp) = Sdp::parse_bytes(data, &rules) {
             fixed_point(&sdp, &rules);
-            engine_agrees(&sdp);
+            engine_agrees(&sdp, loopback);
             announces(&sdp, &rules);
+            no_second_fingerprint(data, &sdp, &rules);
         }
         if let Ok(line) = std::str::from_utf8(data)
             && let Ok(Some(candidate)) = normalise_candidate(line, &rules)
@@ -36,7 +37,7 @@ fn fixed_point(sdp: &Sdp, rules: &SdpRules) {
     assert!(sdp.as_str().len() < 8 << 10, "{} bytes", sdp.as_str().len());
 }
 
-fn engine_agrees(sdp: &Sdp) {
+fn engine_agrees(sdp: &Sdp, loopback: bool) {
     let engine =
         SessionDescription::unmarshal(&mut Cursor::new(sdp.as_str())).expect("the engine accepts it");
     let [section] = &engine.media_descriptions[..] else { panic!("not one section") };
@@ -50,8 +51,11 @@ fn engine_agrees(sdp: &Sdp) {
     let candidates = values("candidate");
     assert_eq!(candidates.len(), sdp.candidates());
     for candidate in candidates {
-        usable(candidate, true);
+        usable(candidate, loopback);
     }
+    let [mid] = values("mid")[..] else { panic!("not one mid") };
+    assert!(!mid.is_empty() && !mid.contains(' '));
+    assert_eq!(values("group"), [format!("BUNDLE {mid}")]);
 }
 
 /// The engine reads a candidate, as one that a UDP packet reaches.
@@ -59,8 +63,9 @@ fn usable(candidate: &str, loopback: bool) {
     let engine = unmarshal_candidate(candidate).expect("the engine accepts it");
     let address = engine.addr();
     assert_eq!(candidate.split(' ').nth(4), Some(address.ip().to_string().as_str()));
-    assert!(address.port() > 0 && !address.ip().is_multicast() && !address.ip().is_unspecified());
-    assert!(loopback || !address.ip().to_canonical().is_loopback());
+    let target = address.ip().to_canonical();
+    assert!(address.port() > 0 && !target.is_multicast() && !target.is_unspecified(), "{candidate}");
+    assert!(loopback || !target.is_loopback(), "{candidate}");
     assert!(engine.network_type().is_udp() && engine.component() == 1);
 }
 
@@ -69,4 +74,17 @@ fn announces(sdp: &Sdp, rules: &SdpRules) {
     let announced = Sdp::parse(&with_fragments(sdp.as_str(), 7), rules).expect("it is still accepted");
     assert_eq!(announced.fragments(), Some(7));
     assert_eq!(announced.fingerprint(), sdp.fingerprint());
+}
+
+/// Whatever is accepted is refused with another fingerprint beside its own.
+fn no_second_fingerprint(data: &[u8], sdp: &Sdp, rules: &SdpRules) {
+    let mut other = *sdp.fingerprint().as_bytes();
+    other[31] ^= 1;
+    let line = format!("\na=fingerprint:sha-256 {}\n", Fingerprint::from_bytes(other));
+    let end = data.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    let refusal = Sdp::parse_bytes(&[&data[..end], line.as_bytes()].concat(), rules);
+    assert!(
+        matches!(refusal, Err(SdpError::ConflictingFingerprints { .. } | SdpError::TooLarge { .. })),
+        "{refusal:?}"
+    );
 }
