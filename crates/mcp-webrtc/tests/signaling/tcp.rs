@@ -185,6 +185,10 @@ async fn a_send_that_is_dropped_halfway_is_finished_by_the_next() {
     while tokio::time::timeout(SHORT, link.send(large.clone())).await.is_ok() {
         sent += 1;
     }
+    // Those that are dropped while there is no room for a byte leave nothing behind, or they would add up.
+    for _ in 0..3 {
+        not_yet(link.send(large.clone())).await;
+    }
     let reader = tokio::spawn(async move {
         let mut peer = peer;
         everything_from(&mut peer).await

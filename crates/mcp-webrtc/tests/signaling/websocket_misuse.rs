@@ -64,7 +64,7 @@ async fn a_message_may_have_as_many_bytes_as_the_limit_and_no_more() {
     let too_long = [rest, b" "].concat();
     for messages in [
         vec![Message::text(format!("{ANSWER} "))],
-        vec![frame(half, Data::Text, false), frame(&too_long, Data::Continue, true)],
+        vec![frame(half, Data::Text, false), frame(&too_long, Data::Continue, false)],
     ] {
         let (error, code) = error_after(exact(), messages).await;
         assert!(matches!(error, SignalingError::TooLarge { limit } if limit == ANSWER.len()), "{error:?}");
@@ -76,8 +76,8 @@ async fn a_message_may_have_as_many_bytes_as_the_limit_and_no_more() {
 async fn a_frame_that_announces_too_much_is_refused_before_it_comes() {
     let (mut link, peer) = link_and_peer(limits()).await;
     let mut stream = peer.into_inner();
-    // A text frame of 2^40 bytes, masked.
-    stream.write_all(b"\x81\xff\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00").await.unwrap();
+    // A text frame of 2^16 + 1 bytes, masked.
+    stream.write_all(b"\x81\xff\x00\x00\x00\x00\x00\x01\x00\x01\x00\x00\x00\x00").await.unwrap();
     assert!(matches!(receive_error(&mut link).await, SignalingError::TooLarge { limit: 65_536 }));
 }
 
