@@ -5,7 +5,7 @@ ifdef CI
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gatelodge/target
 endif
 
-FUZZ_TARGETS := sdp signaling fragments fingerprint envelope
+FUZZ_TARGETS := sdp signaling fragments fingerprint envelope paste
 FUZZ_SECONDS ?= 60
 
 .PHONY: help
@@ -28,6 +28,7 @@ test: ## Everything that CI checks: formatting, lints, docs, all tests
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --locked --quiet
 	cargo test --workspace --locked
+	cd fuzz && cargo test --locked
 
 .PHONY: bench
 bench: ## Speed, side by side with other implementations (about half an hour)
@@ -39,8 +40,11 @@ fuzz: ## Each fuzz target for a minute (needs a nightly Rust)
 	@scripts/prepare build
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
 	for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target; \
+		dictionary=fuzz/dictionaries/$$target.dict; \
 		cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
-			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 || exit 1; \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 \
+			$$([ -f $$dictionary ] && echo -dict=$$dictionary) || exit 1; \
 	done
 
 .PHONY: deny

@@ -124,6 +124,16 @@ impl Sdp {
         &self.text
     }
 
+    /// The normal form with another `a=max-message-size`.
+    ///
+    /// For an engine that sizes what it *receives* by what its peer can receive, and for a sender that keeps to
+    /// [`max_message_size`](Self::max_message_size) by itself.
+    pub fn with_max_message_size(&self, bytes: u32) -> String {
+        let line = format!("a=max-message-size:{}\r\n", self.max_message_size.announced());
+        // The normal form has this line once, and no value in it can begin a line.
+        self.text.replacen(&line, &format!("a=max-message-size:{bytes}\r\n"), 1)
+    }
+
     /// What the certificate of the handshake will have to match.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint

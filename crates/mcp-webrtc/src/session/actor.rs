@@ -8,7 +8,7 @@ use gatelodge_wire::{Fingerprint, FragmentLimits, Sdp, SdpRules};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::MissedTickBehavior;
 
-use super::establish::{add_candidate, announce};
+use super::establish::{add_candidate, announce, for_engine};
 use super::{CloseReason, Link, SessionEvent};
 use crate::engine::{EngineEvent, EngineState, RawChannel};
 use crate::signaling::{Signal, Signaling};
@@ -113,7 +113,7 @@ impl Actor {
             return Err(CloseReason::ChangedFingerprint);
         }
         let engine = &self.link.engine;
-        engine.start_answer(offer.as_str()).await.map_err(|error| {
+        engine.start_answer(&for_engine(&offer)).await.map_err(|error| {
             tracing::debug!(%error, "a new offer was not taken");
             CloseReason::BadRenegotiation
         })?;

@@ -307,12 +307,12 @@ impl Attempt<'_> {
                 let sdp = self.gathered().await?;
                 self.signaling.send(Signal::Offer { sdp }).await?;
                 let answer = self.peer_description(role).await?;
-                self.engine.accept_answer(answer.as_str()).await?;
+                self.engine.accept_answer(&for_engine(&answer)).await?;
                 answer
             }
             Role::Answer => {
                 let offer = self.peer_description(role).await?;
-                self.engine.start_answer(offer.as_str()).await?;
+                self.engine.start_answer(&for_engine(&offer)).await?;
                 let sdp = self.gathered().await?;
                 self.signaling.send(Signal::Answer { sdp }).await?;
                 offer
@@ -457,6 +457,12 @@ impl Attempt<'_> {
             }
         }
     }
+}
+
+/// Returns the peer's description as the engine gets it. The engine would take no larger messages from a peer than that
+/// peer takes itself, which some peers do not expect; what is *sent* keeps to the peer's limit in any case.
+pub(super) fn for_engine(description: &Sdp) -> String {
+    description.with_max_message_size(MAX_MESSAGE)
 }
 
 /// Adds the fragment extension to an own description.

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use mcp_webrtc::signaling::{Signal, Signaling, memory};
 use gatelodge_wire::SdpRules;
 use mcp_webrtc::SessionError;
+use mcp_webrtc::signaling::{Signal, Signaling, memory};
 
 use crate::harness::{builder, within_limit};
 
@@ -24,7 +24,8 @@ async fn odd_offers_and_answers_end_in_typed_errors() {
             let Ok(sdp) = String::from_utf8(case.sdp) else { continue };
             for offering in [false, true] {
                 // Nobody is there to connect to, so what is accepted runs into this deadline.
-                let builder = builder().local(case.rules.loopback).handshake_deadline(Duration::from_millis(20));
+                let builder =
+                    builder().local(case.rules.loopback).handshake_deadline(Duration::from_millis(20));
                 let (link, mut other) = memory();
                 let sdp = sdp.clone();
                 let answer = async move {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::BytesMut;
 use mcp_webrtc::signaling::{MemorySignaling, Signal, Signaling, memory};
-use mcp_webrtc::{ChannelEnd, FragmentLimits, Identity, Session};
+use mcp_webrtc::{ChannelEnd, FragmentLimits, Identity, SendError, Session};
+use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use tokio::sync::mpsc;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::peer_connection::{
@@ -45,6 +46,7 @@ async fn hostile(mut link: MemorySignaling, extra: &str) -> Hostile {
     let (channels, mut wait_channel) = mpsc::channel(4);
     let settings = SettingEngineBuilder::new()
         .with_include_loopback_candidate(true)
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(262_144))
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
         .build();
     let connection: Arc<dyn PeerConnection> = Arc::new(
@@ -61,7 +63,9 @@ async fn hostile(mut link: MemorySignaling, extra: &str) -> Hostile {
     let answer = connection.create_answer(None).await.unwrap();
     connection.set_local_description(answer).await.unwrap();
     wait_gathered.recv().await.unwrap();
-    let sdp = connection.local_description().await.unwrap().sdp.replacen("m=", &format!("{extra}m="), 1);
+    let sdp = connection.local_description().await.unwrap().sdp;
+    let sdp = sdp.replacen("m=", &format!("{extra}m="), 1);
+    let sdp = sdp.replace("a=max-message-size:262144", "a=max-message-size:65536");
     link.send(Signal::Answer { sdp }).await.unwrap();
     let channel = wait_channel.recv().await.unwrap();
     while !matches!(channel.poll().await, Some(DataChannelEvent::OnOpen)) {}
@@ -164,6 +168,21 @@ async fn more_channels_than_allowed_are_closed() {
             } => {}
         }
         second.send_text("{}").await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_little_may_still_send_much() {
+    within_limit(async {
+        // As aiortc up to 1.15: it announces 65,536 and sends what its peer takes.
+        let (session, peer) = meet("", FragmentLimits::default()).await;
+        assert_eq!(session.max_message_size(), 65_536);
+        let mut channel = session.next_channel().await.unwrap();
+        let message = "x".repeat(200_000);
+        peer.channel.send_text(&message).await.unwrap();
+        assert_eq!(channel.recv().await.unwrap(), message);
+        assert!(matches!(channel.send(message).await, Err(SendError::TooLarge { limit: 65_536, .. })));
     })
     .await;
 }

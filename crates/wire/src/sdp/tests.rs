@@ -235,3 +235,18 @@ proptest! {
         prop_assert_eq!(address, address.to_canonical());
     }
 }
+
+#[test]
+fn another_max_message_size_changes_that_line_alone() {
+    let sdp = Sdp::parse(NORMAL, &SdpRules::default()).unwrap();
+    let changed = sdp.with_max_message_size(262_144);
+    let again = Sdp::parse(&changed, &SdpRules::default()).unwrap();
+    assert_eq!(again.max_message_size(), MaxMessageSize::Limited(262_144));
+    let others = |text: &str| {
+        text.lines()
+            .filter(|line| !line.starts_with("a=max-message-size"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(others(&changed), others(sdp.as_str()));
+}
