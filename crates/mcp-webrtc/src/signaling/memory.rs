@@ -44,7 +44,7 @@ impl MemorySignaling {
 #[async_trait]
 impl Signaling for MemorySignaling {
     async fn send(&mut self, signal: Signal) -> Result<(), SignalingError> {
-        let outgoing = self.outgoing.as_ref().ok_or(SignalingError::Closed)?;
+        let outgoing = self.outgoing.as_ref().filter(|_| !self.said_bye).ok_or(SignalingError::Closed)?;
         let is_bye = signal == Signal::Bye;
         outgoing.send_timeout(signal, self.limits.send_timeout).await.map_err(|e| match e {
             mpsc::error::SendTimeoutError::Timeout(_) => {

@@ -39,9 +39,10 @@ async fn an_end_that_is_dropped_leaves_without_bye() {
 }
 
 #[tokio::test]
-async fn a_bye_that_was_sent_is_not_said_again() {
+async fn nothing_is_sent_after_bye() {
     let (mut left, mut right) = memory();
     left.send(Signal::Bye).await.unwrap();
+    assert!(matches!(left.send(offer()).await, Err(SignalingError::Closed)));
     left.close().await;
     assert_eq!(right.receive().await.unwrap(), Some(Signal::Bye));
     assert_eq!(right.receive().await.unwrap(), None);
