@@ -85,6 +85,7 @@ pub use gatelodge_wire::{Fingerprint, FragmentError, FragmentLimits, SdpError};
 pub use identity::{Identity, IdentityError};
 pub use path::{CandidateKind, Path};
 pub use session::{
-    Admission, CloseReason, OpenError, Peer, Session, SessionBuilder, SessionError, SessionEvent, SessionEvents, Stage,
+    Admission, CloseReason, OpenError, Peer, Session, SessionBuilder, SessionError, SessionEvent,
+    SessionEvents, Stage,
 };
 pub use transport::TransportError;

@@ -5,6 +5,7 @@
 
 mod actor;
 mod builder;
+mod error;
 mod establish;
 mod peer;
 
@@ -23,7 +24,7 @@ use crate::flow::Flow;
 use crate::path::Path;
 
 pub use builder::SessionBuilder;
-pub use establish::{SessionError, Stage};
+pub use error::{SessionError, Stage};
 pub use peer::{Admission, Peer};
 
 /// A handle on a live session. Cheap to clone.

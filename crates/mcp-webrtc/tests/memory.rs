@@ -2,6 +2,9 @@
 //!
 //! A test of its own process, since it looks at the memory of all of it: both peers together.
 
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,7 +27,6 @@ fn peak() -> usize {
     line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_gibibyte_towards_a_reader_that_pauses_leaves_memory_flat() {
     let (left, right) = memory();

@@ -7,7 +7,8 @@ use std::time::Duration;
 use gatelodge_wire::{Fingerprint, FragmentLimits};
 
 use super::Session;
-use super::establish::{self, Role, SessionError};
+use super::error::SessionError;
+use super::establish::{self, Role};
 use super::peer::{self, Admission, AdmissionHook, Peer};
 use crate::engine::IceServer;
 use crate::identity::Identity;

@@ -1,5 +1,7 @@
 //! Sessions between two peers of this library, in one process, over the real engine and real sockets.
 
+#![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
+
 mod harness;
 
 mod admission;
