@@ -15,7 +15,7 @@ use super::builder::SessionBuilder;
 use super::error::{SessionError, Stage};
 use super::peer::{Admission, Peer};
 use super::{ChannelQueue, Handle, Link, Session, SessionEvent};
-use crate::engine::{Engine, EngineConfig, EngineError, EngineEvent, EngineState, MAX_MESSAGE, RawChannel};
+use crate::engine::{Engine, EngineConfig, EngineEvent, EngineState, MAX_MESSAGE, RawChannel};
 use crate::flow::Flow;
 use crate::signaling::{Candidate, Signal, Signaling};
 
