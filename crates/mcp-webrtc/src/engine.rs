@@ -160,7 +160,6 @@ impl Engine {
             .with_setting_engine(settings)
             .with_runtime(Arc::clone(&runtime) as _)
             .with_handler(Arc::new(handler))
-            .with_data_channel_send_buffer_limit(SEND_LIMIT)
             .with_udp_addrs(bind_addresses(&config))
             .build()
             .await
@@ -456,5 +455,10 @@ impl WeakChannel {
     /// Returns how many sent bytes the peer has not acknowledged; `None` once the channel is closed.
     pub(crate) async fn outstanding(&self) -> Option<usize> {
         self.0.upgrade()?.outstanding_bytes().await.ok()
+    }
+
+    /// Returns whether anybody still holds the channel.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
     }
 }

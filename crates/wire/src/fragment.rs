@@ -31,7 +31,9 @@ const LAST: u8 = 1;
 /// messages may come in between. An empty message is one fragment without payload. A `max_frame` that leaves no
 /// room for payload counts as `HEADER_LEN + 1`.
 pub fn split(number: u32, message: &[u8], max_frame: usize) -> Fragments<'_> {
-    Fragments { number, rest: Some(message), payload: max_frame.saturating_sub(HEADER_LEN).max(1) }
+    let mut fragments = Fragments { number, rest: Some(message), payload: 1 };
+    fragments.set_max_frame(max_frame);
+    fragments
 }
 
 /// The fragments of one message, each copied out of it when asked for; made by [`split`].
@@ -41,6 +43,13 @@ pub struct Fragments<'a> {
     /// What is not yet sent; `None` after the last fragment.
     rest: Option<&'a [u8]>,
     payload: usize,
+}
+
+impl Fragments<'_> {
+    /// Sets the largest size of the fragments to come, headers included, for a sender that adapts to its path.
+    pub fn set_max_frame(&mut self, max_frame: usize) {
+        self.payload = max_frame.saturating_sub(HEADER_LEN).max(1);
+    }
 }
 
 impl Iterator for Fragments<'_> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::{Bytes, BytesMut};
-use gatelodge_wire::{Envelope, peek, split, too_large_error};
+use gatelodge_wire::{Envelope, HEADER_LEN, peek, split, too_large_error};
 use tokio::sync::Semaphore;
 
 use crate::engine::RawChannel;
@@ -13,9 +13,6 @@ use crate::session::Link;
 /// Messages above this size go in fragments where the peer takes them, even if one SCTP message could hold them: a
 /// message that has been handed to the engine cannot be overtaken any more.
 const FRAGMENT_ABOVE: usize = 64 * 1024;
-
-/// The size of a fragment with its header. Larger ones save little; smaller ones let other messages in sooner.
-const FRAGMENT: usize = 60 * 1024;
 
 /// How many large messages may be under way in fragments; peers refuse more (see [`gatelodge_wire::FragmentLimits`]).
 const MAX_UNFINISHED: usize = 16;
@@ -117,23 +114,27 @@ impl Outbox {
     }
 
     async fn send_text(&self, text: &str) -> Result<(), SendError> {
-        self.link.flow.room(text.len()).await.ok_or(SendError::Closed)?;
-        self.raw.send_text(text).await.map_err(|_| SendError::Closed)
+        match self.link.flow.message(text.len(), self.raw.send_text(text)).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(SendError::Closed),
+        }
     }
 
     /// Sends a large message in a task of its own, so that it goes out whole even if the caller stops waiting.
     async fn send_fragments(self: &Arc<Self>, message: Bytes) -> Result<(), SendError> {
         let permit = Arc::clone(&self.unfinished).acquire_owned().await.map_err(|_| SendError::Closed)?;
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        let frame = FRAGMENT.min(self.link.max_message);
         let this = Arc::clone(self);
         let sent = self.link.spawn(async move {
             let _permit = permit;
-            for fragment in split(number, &message, frame) {
-                this.link.flow.room(fragment.len()).await?;
-                this.raw.send_binary(BytesMut::from(fragment)).await.ok()?;
+            let mut fragments = split(number, &message, HEADER_LEN);
+            loop {
+                let size = this.link.flow.fragment_size().await;
+                fragments.set_max_frame(size.min(this.link.max_message));
+                let Some(fragment) = fragments.next() else { return Some(()) };
+                let (bytes, fragment) = (fragment.len(), BytesMut::from(fragment));
+                this.link.flow.fragment(bytes, this.raw.send_binary(fragment)).await?.ok()?;
             }
-            Some(())
         });
         match sent.await {
             Ok(Some(Some(()))) => Ok(()),
