@@ -42,7 +42,7 @@ async function main() {
     wrtc: require("@roamhq/wrtc/package.json").version,
   });
   const socket = new WebSocket(positionals[0]);
-  await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+  const opened = new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
 
   // No ICE servers: the tests stay on this machine.
   const peer = new SimplePeer({
@@ -51,9 +51,11 @@ async function main() {
     trickle: options.trickle,
     config: { iceServers: [] },
   });
-  peer.on("signal", (data) => {
+  peer.on("signal", async (data) => {
+    await opened;
     if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(data));
   });
+  // Before anything is waited for: an offer may come together with the WebSocket's opening.
   socket.on("message", (data) => {
     const message = JSON.parse(data);
     report("signal", { type: message.type });
@@ -68,7 +70,8 @@ async function main() {
   // What arrives before there is somebody to read it is kept.
   const early = [];
   peer.on("data", (data) => (link.onmessage ? link.onmessage(data.toString()) : early.push(data.toString())));
-  await new Promise((resolve, reject) => peer.once("connect", resolve).once("error", reject));
+  const connected = new Promise((resolve, reject) => peer.once("connect", resolve).once("error", reject));
+  await Promise.all([opened, connected]);
   // An abort of the channel by the other side is reported as an error too; `close` follows.
   peer.on("error", (error) => report("peer_error", { error: String(error) }));
   report("connected", { label: peer.channelName, limit: peer._pc.sctp?.maxMessageSize ?? null });

@@ -14,12 +14,28 @@ from importlib.metadata import version
 from aioice import ice
 from aiortc import RTCIceGatherer
 
-# By default aiortc asks a public STUN server for the machine's address. The tests stay on this machine.
-RTCIceGatherer.getDefaultIceServers = staticmethod(lambda: [])
 
-# It never offers the loopback address, which is all that a machine without a network has.
-_host_addresses = ice.get_host_addresses
-ice.get_host_addresses = lambda use_ipv4, use_ipv6: _host_addresses(use_ipv4, use_ipv6) or ["127.0.0.1"]
+def stay_on_this_machine() -> None:
+    """Keeps aiortc from asking anybody outside, and has it offer the loopback address where there is no other.
+
+    By default it asks a public STUN server for the machine's address, and never offers the loopback one.
+    """
+    host_addresses = ice.get_host_addresses
+    ice.get_host_addresses = lambda use_ipv4, use_ipv6: host_addresses(use_ipv4, use_ipv6) or ["127.0.0.1"]
+    RTCIceGatherer.getDefaultIceServers = staticmethod(lambda: [])
+
+
+def announce_listeners() -> None:
+    """Reports every socket that the signaling opens, since it opens it late and tells nobody."""
+    start_server = asyncio.start_server
+
+    async def start_server_and_tell(*arguments, **options):
+        server = await start_server(*arguments, **options)
+        report("listening", port=server.sockets[0].getsockname()[1])
+        return server
+
+    asyncio.start_server = start_server_and_tell
+
 
 logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
 
@@ -63,6 +79,7 @@ def explain(error: BaseException) -> str:
 
 def run(main) -> None:
     """Runs a peer to its end: exit code 0 after `done`, 1 after `failed`."""
+    stay_on_this_machine()
     try:
         asyncio.run(main)
     except BaseException as error:

@@ -1,11 +1,10 @@
 """An MCP server on the PyPI packages `mcp` and `mcp-webrtc`, listening for TCP signaling like their README's server.
 
-The transport serves one client; `--count` serves that many, one after the other, each on a new transport. Port 0
-takes a free port, and later transports listen on the same one. Every `listening` line names it.
+The transport serves one client; `--count` serves that many, one after the other, each on a new transport that
+listens anew, on another port if the port is 0. Every `listening` line names it.
 """
 
 import argparse
-import asyncio
 
 import reporting
 from aiortc.contrib.signaling import TcpSocketSignaling
@@ -58,19 +57,6 @@ async def call_tool(name: str, arguments: dict) -> list[TextContent]:
     return [TextContent(type="text", text=text)]
 
 
-def announce_listeners(wanted: list[int]) -> None:
-    """Reports every socket that the signaling opens, since it opens it late and tells nobody."""
-    start_server = asyncio.start_server
-
-    async def start_server_and_tell(*arguments, **options):
-        server = await start_server(*arguments, **options)
-        wanted[0] = server.sockets[0].getsockname()[1]
-        report("listening", port=wanted[0])
-        return server
-
-    asyncio.start_server = start_server_and_tell
-
-
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("host")
@@ -80,10 +66,9 @@ async def main() -> None:
     args = parser.parse_args()
 
     report("start", **reporting.versions())
-    port = [args.port]
-    announce_listeners(port)
+    reporting.announce_listeners()
     for connection in range(args.count):
-        async with webrtc_server_transport(TcpSocketSignaling(args.host, port[0])) as (read, write):
+        async with webrtc_server_transport(TcpSocketSignaling(args.host, args.port)) as (read, write):
             report("signaled", connection=connection)
             await app.run(read, write, app.create_initialization_options())
         report("closed", connection=connection)
