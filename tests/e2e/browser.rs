@@ -2,8 +2,8 @@
 //! behind mDNS names, which we drop; its packets tell us where it is.
 
 use gatelodge_tests::{Foreign, Site, our, within_limit};
-use mcp_webrtc::Session;
 use mcp_webrtc::signaling::WebSocketSignalingListener;
+use mcp_webrtc::{CloseReason, Session};
 use serde_json::json;
 
 use crate::{OVERSIZED, assert_names_both_sizes};
@@ -34,7 +34,7 @@ async fn uses_our_server(role: &str, more: &str) {
     let calls = format!("mcp=client&{FRAGMENTS}&echo={MIB}&big={MIB}{more}");
     let (mut page, session) = connect(role, &calls).await;
     assert_eq!(session.max_message_size(), 16 * MIB);
-    our::serve(&session).await;
+    assert_eq!(our::serve(&session).await, CloseReason::Peer);
     assert!(page.step("connected").await["fragments"].as_u64() > Some(0));
     assert_eq!(page.step("initialize").await["server"], "rust-peer");
     assert_eq!(page.step("call").await["text"], "Hello from Rust");
@@ -98,7 +98,7 @@ async fn without_fragments_it_gets_an_error_for_an_oversized_result() {
     let calls = format!("mcp=client&echo=200000&big=200000&oversized={OVERSIZED}");
     let (mut page, session) = connect("answer", &calls).await;
     assert_eq!(session.max_message_size(), MAX_MESSAGE_SIZE);
-    our::serve(&session).await;
+    assert_eq!(our::serve(&session).await, CloseReason::Peer);
     assert_eq!(page.step("echo").await["same"], true);
     assert_eq!(page.step("big").await["bytes"], 200_000);
     assert_names_both_sizes(&page.step("oversized").await, OVERSIZED, MAX_MESSAGE_SIZE);
@@ -116,7 +116,7 @@ async fn it_notices_our_close() {
     });
     page.step("holding").await;
     our::close(&session).await;
-    serving.await.unwrap();
+    assert_eq!(serving.await.unwrap(), CloseReason::Local);
     page.step("closed").await;
     page.done().await;
 }

@@ -28,7 +28,7 @@ async fn uses_our_server(aiortc: Aiortc, largest: usize) {
     let session = accept(&listener).await;
     assert_eq!(session.max_message_size(), aiortc.max_message_size());
     assert!(!session.speaks_fragments());
-    let served = our::serve(&session).await;
+    assert_eq!(our::serve(&session).await, CloseReason::Peer);
 
     let initialized = client.step("initialize").await;
     assert_eq!(initialized["server"], "rust-peer");
@@ -41,7 +41,6 @@ async fn uses_our_server(aiortc: Aiortc, largest: usize) {
     assert_eq!(client.step("steps").await["seen"], json!([1.0, 2.0, 3.0]));
     assert_eq!(client.step("ask").await["text"], "the model said: you asked 'why'");
     client.step("closed").await;
-    assert_eq!(served, CloseReason::Peer);
     client.done_and_idle().await;
 }
 
@@ -61,7 +60,7 @@ async fn gets_an_error_for_an_oversized_result(aiortc: Aiortc, text_bytes: usize
     let bytes = text_bytes.to_string();
     let mut client = Foreign::python("client.py", aiortc, &["127.0.0.1", &port, "--oversized", &bytes]);
     let session = accept(&listener).await;
-    our::serve(&session).await;
+    assert_eq!(our::serve(&session).await, CloseReason::Peer);
     assert_names_both_sizes(&client.step("oversized").await, text_bytes, aiortc.max_message_size());
     assert_eq!(client.step("after_oversized").await["text"], "still here");
     client.done().await;
@@ -88,7 +87,7 @@ async fn comes_back_twenty_times(aiortc: Aiortc) {
     for connection in 0..20 {
         let session = accept(&listener).await;
         seen.insert(session.peer().fingerprint.to_string());
-        our::serve(&session).await;
+        assert_eq!(our::serve(&session).await, CloseReason::Peer);
         assert_eq!(client.step("call").await["text"], "Hello from Rust");
         assert_eq!(client.step("closed").await["connection"], connection);
     }
@@ -117,8 +116,8 @@ async fn notices_our_close(aiortc: Aiortc) {
         async move { our::serve(&session).await }
     });
     client.step("holding").await;
-    assert_eq!(our::close(&session).await, CloseReason::Local);
-    serving.await.unwrap();
+    our::close(&session).await;
+    assert_eq!(serving.await.unwrap(), CloseReason::Local);
     client.step("closed").await;
     client.done_and_idle().await;
 }

@@ -2,8 +2,8 @@
 //! candidates in the description and one by one.
 
 use gatelodge_tests::{Foreign, our, within_limit};
-use mcp_webrtc::Session;
 use mcp_webrtc::signaling::WebSocketSignalingListener;
+use mcp_webrtc::{CloseReason, Session};
 use serde_json::json;
 
 use crate::{OVERSIZED, assert_names_both_sizes};
@@ -30,7 +30,7 @@ async fn uses_our_server(role: &str, more: &[&str]) {
     let oversized = OVERSIZED.to_string();
     let calls = ["--mcp", "client", "--echo", "200000", "--big", "200000", "--oversized", &oversized];
     let (mut peer, session) = connect(role, &[&calls[..], more].concat()).await;
-    our::serve(&session).await;
+    assert_eq!(our::serve(&session).await, CloseReason::Peer);
     assert_eq!(peer.step("initialize").await["server"], "rust-peer");
     assert_eq!(peer.step("call").await["text"], "Hello from Rust");
     assert_eq!(peer.step("echo").await["same"], true);
@@ -109,7 +109,7 @@ async fn it_notices_our_close() {
     });
     peer.step("holding").await;
     our::close(&session).await;
-    serving.await.unwrap();
+    assert_eq!(serving.await.unwrap(), CloseReason::Local);
     peer.step("closed").await;
     peer.done_and_idle().await;
 }

@@ -52,16 +52,16 @@ pub async fn channel(session: &Session) -> Channel {
     within_limit("the channel", session.next_channel()).await.expect("the session has a channel")
 }
 
-/// Serves the [`Toolbox`] on the session's channel until the peer closes it, and closes the session.
+/// Serves the [`Toolbox`] on the session's channel until the channel ends, and waits for the session to end as well.
 ///
 /// # Panics
 ///
-/// When the peer does not initialize, or does not close.
+/// When the peer does not initialize, or neither side ends the session.
 pub async fn serve(session: &Session) -> CloseReason {
     let channel = channel(session).await;
     let server = within_limit("initialize", Toolbox.serve(channel)).await.expect("the peer initializes");
-    within_limit("the peer's close", server.waiting()).await.expect("the server does not panic");
-    close(session).await
+    within_limit("the channel's end", server.waiting()).await.expect("the server does not panic");
+    within_limit("the session's end", session.closed()).await
 }
 
 /// Closes the session and waits until nothing of it is left.

@@ -18,6 +18,9 @@ const { WebSocketServer } = createRequire(`${peers}/node/package.json`)("ws");
 // A pair that has not finished by then never will.
 const LIMIT_MS = 30_000;
 
+// Browsers are in process groups of their own, which an interrupt from the terminal does not reach.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 /** A peer as a process that prints its steps. */
 function process_peer(command, args) {
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -86,8 +89,11 @@ async function page_peer(query) {
   const options = ["--headless=new", "--no-sandbox", "--disable-gpu", ...loopback_options()];
   const child = spawn(chromium, [...options, `--user-data-dir=${profile}`, url], { stdio: "ignore", detached: true });
   const gone = new Promise((resolve) => child.on("exit", resolve));
+  const kill = () => process.kill(-child.pid, "SIGKILL");
+  process.once("exit", kill);
   const end = async () => {
-    process.kill(-child.pid, "SIGKILL");
+    process.off("exit", kill);
+    kill();
     await gone;
     server.close();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
