@@ -230,7 +230,8 @@ impl Engine {
             .map_err(EngineError::at("a candidate of the peer could not be used"))
     }
 
-    /// Says that packets will be exchanged from now on, or that the first have been.
+    /// Says that what follows is to be done without delay, or that it has been. To be called before the engine gets
+    /// its next work, since it learns of this at its next wait.
     pub(crate) fn set_connecting(&self, connecting: bool) {
         self.runtime.set_connecting(connecting);
     }

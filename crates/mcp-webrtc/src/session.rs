@@ -162,6 +162,7 @@ impl Session {
                 None => continue,
             };
             let Some(raw) = queue.opening.take().filter(|_| opened) else { continue };
+            self.handle.link.engine.set_connecting(false);
             match Arc::clone(&self.handle.permits).try_acquire_owned() {
                 Ok(permit) => return Some(Channel::new(raw, Arc::clone(&self.handle), permit)),
                 Err(_) => raw.close().await,

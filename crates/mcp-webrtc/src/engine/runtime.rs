@@ -3,8 +3,8 @@
 //! Everything is Tokio's own, except for what makes a session quick and clean:
 //!
 //! - UDP sockets get large kernel buffers and send in batches ([`super::socket`]);
-//! - while a session connects, the engine never sleeps for long: what its event handling produces leaves at its next
-//!   wake-up, and with the engine's own 200 ms tick a connection takes 600 ms instead of 9;
+//! - until a session's first channel is open the engine never sleeps for long: what its event handling produces
+//!   leaves at its next wake-up, and with the engine's own 200 ms tick a connection takes 600 ms instead of 9;
 //! - before each wait of the engine its batches are flushed, and senders that wait for room are told to look again;
 //! - each task that the engine starts is counted, so that a session can wait for the last one.
 
@@ -31,8 +31,10 @@ const CONNECTING_TICK: Duration = Duration::from_millis(1);
 /// How long that lasts. A connection that is still not up is waiting for the network, not for a tick.
 const CONNECTING_SPAN: Duration = Duration::from_secs(3);
 
-/// The longest sleep afterwards, until the session is up.
+/// The longest sleep afterwards, and how long that lasts: a slow network may still profit, and a session whose channels
+/// nobody asks for costs nothing in the end.
 const LATE_TICK: Duration = Duration::from_millis(20);
+const LATE_SPAN: Duration = Duration::from_secs(30);
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -60,7 +62,7 @@ impl SessionRuntime {
         }
     }
 
-    /// Says that packets of a new connection will be exchanged now, or that they have been.
+    /// Says whether short sleeps are wanted from the next one on.
     pub(super) fn set_connecting(&self, connecting: bool) {
         *self.connecting.lock().unwrap_or_else(PoisonError::into_inner) = connecting.then(Instant::now);
     }
@@ -88,10 +90,10 @@ impl SessionRuntime {
 
     fn capped(&self, duration: Duration) -> Duration {
         let started = *self.connecting.lock().unwrap_or_else(PoisonError::into_inner);
-        match started {
-            None => duration,
-            Some(started) if started.elapsed() < CONNECTING_SPAN => duration.min(CONNECTING_TICK),
-            Some(_) => duration.min(LATE_TICK),
+        match started.map(|started| started.elapsed()) {
+            Some(elapsed) if elapsed < CONNECTING_SPAN => duration.min(CONNECTING_TICK),
+            Some(elapsed) if elapsed < LATE_SPAN => duration.min(LATE_TICK),
+            Some(_) | None => duration,
         }
     }
 }

@@ -94,6 +94,8 @@ pub(crate) struct SendWindow {
     /// The delivery rate of the round before, in bytes a second.
     rate: f64,
     near: bool,
+    /// Whether a sender waits: only then is an acknowledgement seen when it comes, and not at some later look.
+    waiting: bool,
     small: Option<Instant>,
     shared_until: Option<Instant>,
 }
@@ -103,8 +105,8 @@ pub(crate) struct SendWindow {
 struct Mark {
     /// Its first byte's place in the stream of all bytes handed over.
     offset: u64,
-    /// Bytes that were outstanding before it.
-    ahead: u64,
+    /// How much had been acknowledged when it was handed over.
+    released: u64,
     at: Instant,
 }
 
@@ -143,6 +145,7 @@ impl SendWindow {
             opening: true,
             rate: 0.0,
             near: true,
+            waiting: false,
             small: None,
             shared_until: None,
         }
@@ -169,7 +172,8 @@ impl SendWindow {
     pub(crate) fn admits(&mut self, now: Instant, bulk: Bulk) -> bool {
         // Only a refusal by the window itself says that a larger one would be used.
         self.round.limited |= self.outstanding() >= self.window;
-        self.outstanding() < self.limit(now, bulk)
+        self.waiting = self.outstanding() >= self.limit(now, bulk);
+        !self.waiting
     }
 
     /// Records that a small message is sent; the second within [`SHARED_FOR`] makes the pieces leave room.
@@ -186,7 +190,7 @@ impl SendWindow {
         let apart = (self.window / (MARKS / 2)) as u64;
         let due = self.marks.back().is_none_or(|last| self.sent - last.offset >= apart);
         if due && self.marks.len() < MARKS {
-            self.marks.push_back(Mark { offset: self.sent, ahead: self.sent - self.released, at: now });
+            self.marks.push_back(Mark { offset: self.sent, released: self.released, at: now });
         }
         self.sent += bytes as u64;
     }
@@ -202,13 +206,17 @@ impl SendWindow {
         // A message's first byte tells the path: it waits for what was ahead, and for no other byte of its own.
         while let Some(mark) = self.marks.front().copied().filter(|mark| mark.offset < released) {
             self.marks.pop_front();
+            if !self.waiting {
+                continue;
+            }
             let rtt = now.saturating_duration_since(mark.at).max(Duration::from_micros(1));
             if self.base.is_none_or(|base| rtt <= base.rtt) {
                 self.base = Some(Base { rtt, seen: now });
                 self.near = rtt < NEAR;
             }
             if mark.offset >= self.round.start {
-                self.round.rate = self.round.rate.max(mark.ahead as f64 / rtt.as_secs_f64());
+                let delivered = (released - mark.released) as f64;
+                self.round.rate = self.round.rate.max(delivered / rtt.as_secs_f64());
             }
         }
         if self.round.rate > 0.0 && released >= self.round.start + (self.window / 4) as u64 {

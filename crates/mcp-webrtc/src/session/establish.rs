@@ -197,13 +197,11 @@ impl Attempt<'_> {
         let description = described.map_err(|_| timed_out(Stage::Signaling, deadline))??;
 
         let deadline = self.builder.handshake_deadline;
-        self.engine.set_connecting(true);
         let connected = tokio::time::timeout(deadline, self.connect()).await;
         connected.map_err(|_| timed_out(Stage::Handshake, deadline))??;
 
         let peer = self.identify(&description).await?;
         self.decide(peer.clone()).await?;
-        self.engine.set_connecting(false);
         Ok(Admitted { description, peer })
     }
 
@@ -217,15 +215,20 @@ impl Attempt<'_> {
         }
         let description = match role {
             Role::Offer => {
+                self.engine.set_connecting(true);
                 self.engine.start_offer().await?;
                 let sdp = self.gathered().await?;
+                // The answer may take its time.
+                self.engine.set_connecting(false);
                 self.signaling.send(Signal::Offer { sdp }).await?;
                 let answer = self.peer_description(role).await?;
+                self.engine.set_connecting(true);
                 self.engine.accept_answer(&for_engine(&answer)).await?;
                 answer
             }
             Role::Answer => {
                 let offer = self.peer_description(role).await?;
+                self.engine.set_connecting(true);
                 self.engine.start_answer(&for_engine(&offer)).await?;
                 let sdp = self.gathered().await?;
                 self.signaling.send(Signal::Answer { sdp }).await?;

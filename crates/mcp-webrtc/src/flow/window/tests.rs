@@ -128,6 +128,21 @@ fn a_long_path_gets_the_largest_window() {
 }
 
 #[test]
+fn windows_that_are_acknowledged_in_one_piece_still_grow() {
+    let round_trip = Duration::from_millis(100);
+    let mut window = SendWindow::new(CEILING);
+    let mut now = Instant::now();
+    for _ in 0..20 {
+        while window.admits(now, Bulk::Whole) {
+            window.on_sent(now, 16 * 1024);
+        }
+        now += round_trip;
+        window.on_outstanding(now, 0);
+    }
+    assert_eq!(window.window, CEILING);
+}
+
+#[test]
 fn an_application_that_sends_little_changes_nothing() {
     let mut window = SendWindow::new(CEILING);
     let mut now = Instant::now();
@@ -151,6 +166,21 @@ fn a_stalled_path_shrinks_the_window_to_the_floor_and_no_further() {
     (window.sent, window.released, window.looked, window.round) = (0, 0, 0, Round::default());
     slow.run(&mut window, 16 * 1024, Duration::ZERO);
     assert_eq!(window.window, FLOOR);
+}
+
+#[test]
+fn a_pause_is_not_taken_for_a_long_path() {
+    let mut window = SendWindow::new(CEILING);
+    let mut now = Instant::now();
+    window.on_sent(now, 200);
+    now += Duration::from_secs(3);
+    window.on_outstanding(now, 0);
+    assert!(window.base.is_none() && window.near, "nobody looked when the acknowledgement came");
+    window.on_sent(now, FLOOR);
+    assert!(!window.admits(now, Bulk::Whole));
+    now += Duration::from_micros(200);
+    window.on_outstanding(now, 0);
+    assert_eq!(window.base.map(|base| base.rtt), Some(Duration::from_micros(200)));
 }
 
 #[test]
