@@ -1,5 +1,6 @@
 // Tries the foreign peers on each other, so that a failing end-to-end test can be blamed: `node check.mjs` runs every
-// pair, prints one line for each, and what the peers said for those that failed.
+// pair, prints one line for each, and what the peers said for those that failed. `--verbose` prints what all said; an
+// argument runs only the pairs with that in their names.
 
 import { spawn, execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -155,7 +156,9 @@ for (const trickle of [false, true]) {
   }
 }
 
-for (const [name, start] of Object.entries(pairs)) {
+const verbose = process.argv.includes("--verbose");
+const wanted = process.argv.slice(2).find((argument) => argument !== "--verbose") ?? "";
+for (const [name, start] of Object.entries(pairs).filter(([name]) => name.includes(wanted))) {
   const began = performance.now();
   const pair = await start();
   const limit = new Promise((_, reject) => setTimeout(reject, LIMIT_MS, new Error("out of time")).unref());
@@ -165,7 +168,7 @@ for (const [name, start] of Object.entries(pairs)) {
   );
   await Promise.all(pair.map(({ end }) => end()));
   console.log(`${name}: ${result}, ${Math.round(performance.now() - began)} ms`);
-  if (result !== "ok" || process.argv.includes("--verbose")) {
+  if (result !== "ok" || verbose) {
     for (const { log } of pair) console.log(log.map((line) => `    ${line}`).join("\n") + "\n");
   }
   if (result !== "ok") process.exitCode = 1;
