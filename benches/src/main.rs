@@ -36,7 +36,7 @@ usage: gatelodge-bench run [--rounds N] [--quick] [--only WORD,..] [--json FILE]
   --only WORD,..   only what has one of the words in its suite's or its stack's name
   --json FILE      writes every figure of every round
   --markdown FILE  writes the tables
-  --check          exits with 1 if a bound does not hold
+  --check          exits with 1 if a bound does not hold or something fails
 The processes it starts: listen STACK HOST | dial STACK HOST ADDRESS SCENARIO.. | network DELAY_US LOSS_PERMILLE
 BITS_PER_SECOND QUEUE_BYTES | micro";
 
