@@ -1,0 +1,54 @@
+//! The rules of ARCHITECTURE.md that the manifests can show: who may depend on whom.
+
+#![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// The normal and build dependencies of each workspace member. What tests use is theirs.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter().map(|package| {
+        let dependencies = package["dependencies"].as_array().unwrap();
+        let names = dependencies.iter().filter(|dependency| dependency["kind"] != "dev");
+        let names = names.map(|dependency| dependency["name"].as_str().unwrap().to_owned());
+        (package["name"].as_str().unwrap().to_owned(), names.collect())
+    });
+    packages.collect()
+}
+
+fn members_that_name(dependencies: &BTreeMap<String, Vec<String>>, wanted: &[&str]) -> Vec<String> {
+    let named = |names: &Vec<String>| names.iter().any(|name| wanted.contains(&name.as_str()));
+    dependencies.iter().filter(|(_, names)| named(names)).map(|(member, _)| member.clone()).collect()
+}
+
+#[test]
+fn only_the_transport_library_names_the_engine() {
+    assert_eq!(members_that_name(&dependencies(), &["webrtc", "rtc"]), ["mcp-webrtc"]);
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let dependencies = dependencies();
+    let ours: Vec<&str> = dependencies.keys().map(String::as_str).collect();
+    let own = |member: &str| -> Vec<&str> {
+        let names = dependencies[member].iter().map(String::as_str);
+        names.filter(|name| ours.contains(name)).collect()
+    };
+    assert_eq!(own("gatelodge-wire"), [] as [&str; 0]);
+    assert_eq!(own("mcp-webrtc"), ["gatelodge-wire"]);
+}
+
+#[test]
+fn the_wire_crate_neither_waits_nor_reads() {
+    let dependencies = dependencies();
+    for absent in ["tokio", "async-trait", "futures-util", "socket2", "tracing"] {
+        assert!(!dependencies["gatelodge-wire"].contains(&absent.to_owned()), "wire depends on {absent}");
+    }
+}
