@@ -18,8 +18,10 @@ async fn main() -> anyhow::Result<()> {
     let client = ().serve(channel).await?;
     for tool in client.list_all_tools().await? {
         println!("{}: {}", tool.name, tool.description.unwrap_or_default());
-        let result = client.call_tool(CallToolRequestParams::new(tool.name)).await?;
-        println!("{}", serde_json::to_string(&result)?);
+        match client.call_tool(CallToolRequestParams::new(tool.name)).await {
+            Ok(result) => println!("{}", serde_json::to_string(&result)?),
+            Err(error) => println!("it failed: {error}"),
+        }
     }
     client.cancel().await?;
     session.close().await;

@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 /// hold about 100 kB.
 const FLOOR: usize = 48 * 1024;
 
+/// How many small messages may be outstanding. The engine's receiving side queues 256 messages for its reader, and once
+/// they are full it goes on only with the next packet: a stream of 1 KiB messages is four times faster with this bound.
+const SMALL_IN_FLIGHT: usize = 192;
+
 /// What small messages may have outstanding beyond all others, in bytes, so that they need not wait for them.
 const SMALL_RESERVE: usize = 16 * 1024;
 
@@ -87,6 +91,8 @@ pub(crate) struct SendWindow {
     released: u64,
     looked: u64,
     marks: VecDeque<Mark>,
+    /// Where the small messages that are not known to be acknowledged begin in the stream.
+    smalls: VecDeque<u64>,
     base: Option<Base>,
     round: Round,
     /// Whether the delivery rate still grows from round to round.
@@ -140,6 +146,7 @@ impl SendWindow {
             released: 0,
             looked: 0,
             marks: VecDeque::with_capacity(MARKS),
+            smalls: VecDeque::new(),
             base: None,
             round: Round::default(),
             opening: true,
@@ -163,7 +170,7 @@ impl SendWindow {
     /// They only fall between two sends, so while what is known already admits a message, the engine's lock can
     /// be spared; only the round trips must not be overlooked for long.
     pub(crate) fn wants_look(&self, now: Instant, bulk: Bulk) -> bool {
-        self.sent - self.looked >= (self.window / MARKS) as u64 || self.outstanding() >= self.limit(now, bulk)
+        self.sent - self.looked >= (self.window / MARKS) as u64 || self.is_full(now, bulk)
     }
 
     /// Decides whether one more message may be handed over now.
@@ -172,7 +179,7 @@ impl SendWindow {
     pub(crate) fn admits(&mut self, now: Instant, bulk: Bulk) -> bool {
         // Only a refusal by the window itself says that a larger one would be used.
         self.round.limited |= self.outstanding() >= self.window;
-        self.waiting = self.outstanding() >= self.limit(now, bulk);
+        self.waiting = self.is_full(now, bulk);
         !self.waiting
     }
 
@@ -183,6 +190,7 @@ impl SendWindow {
             self.shared_until = Some(now + SHARED_FOR);
         }
         self.small = Some(now);
+        self.smalls.push_back(self.sent);
     }
 
     /// Records that `bytes` were handed to the engine, small messages included.
@@ -203,6 +211,9 @@ impl SendWindow {
             return;
         }
         self.released = released;
+        while self.smalls.front().is_some_and(|offset| *offset < released) {
+            self.smalls.pop_front();
+        }
         // A message's first byte tells the path: it waits for what was ahead, and for no other byte of its own.
         while let Some(mark) = self.marks.front().copied().filter(|mark| mark.offset < released) {
             self.marks.pop_front();
@@ -222,6 +233,11 @@ impl SendWindow {
         if self.round.rate > 0.0 && released >= self.round.start + (self.window / 4) as u64 {
             self.end_round(now);
         }
+    }
+
+    fn is_full(&self, now: Instant, bulk: Bulk) -> bool {
+        let crowded = bulk == Bulk::Small && self.smalls.len() >= SMALL_IN_FLIGHT;
+        crowded || self.outstanding() >= self.limit(now, bulk)
     }
 
     /// What is not known to be acknowledged.

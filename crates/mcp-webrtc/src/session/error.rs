@@ -38,6 +38,9 @@ pub enum SessionError {
     /// The peer's description breaks a rule.
     #[error("the peer's session description is refused")]
     Sdp(#[from] SdpError),
+    /// The peer's offer leaves the beginning of the DTLS handshake to this side, which the engine cannot do as answerer.
+    #[error("the peer's offer says a=setup:passive; it has to offer actpass or active")]
+    PassiveOffer,
     /// The peer sent this side's own fingerprint back.
     #[error("the peer announced this side's own fingerprint; the link reflects what it is sent")]
     OwnFingerprint,

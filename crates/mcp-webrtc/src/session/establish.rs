@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use gatelodge_wire::{
-    Fingerprint, FragmentLimits, MaxMessageSize, Sdp, SdpRules, normalise_candidate, with_fragments,
+    Fingerprint, FragmentLimits, MaxMessageSize, Sdp, SdpRules, Setup, normalise_candidate, with_fragments,
 };
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -279,6 +279,9 @@ impl Attempt<'_> {
         if sdp.fingerprint() == self.builder.identity.fingerprint() {
             return Err(SessionError::OwnFingerprint);
         }
+        if role == Role::Answer && sdp.setup() == Setup::Passive {
+            return Err(SessionError::PassiveOffer);
+        }
         match self.builder.expected {
             // The handshake decides; this only saves the wait.
             Some(expected) if expected != sdp.fingerprint() => {
@@ -382,11 +385,17 @@ pub(super) fn for_engine(description: &Sdp) -> String {
     description.with_max_message_size(MAX_MESSAGE)
 }
 
-/// Adds the fragment extension to an own description.
+/// Returns an own description as it is sent: with the fragment extension, and with this side beginning the DTLS handshake
+/// if it offers.
+///
+/// The engine begins the SCTP association only as DTLS client, and aiortc up to 1.15 only as offerer; as offerer it ignores
+/// the other side's beginning. Both are content if the offerer is the DTLS client (`active`, RFC 8842 section 5.2; that
+/// section prefers `actpass` and every known peer takes this).
 pub(super) fn announce(sdp: &str, fragments: Option<FragmentLimits>) -> String {
+    let sdp = sdp.replace("a=setup:actpass", "a=setup:active");
     match fragments {
-        Some(limits) => with_fragments(sdp, limits.max_bytes as u64),
-        None => sdp.to_owned(),
+        Some(limits) => with_fragments(&sdp, limits.max_bytes as u64),
+        None => sdp,
     }
 }
 

@@ -220,3 +220,21 @@ fn the_engine_is_asked_before_the_window_is_full_and_now_and_then() {
     assert!(window.wants_look(now, Bulk::Whole));
     assert!(!window.admits(now, Bulk::Whole));
 }
+
+#[test]
+fn small_messages_are_bounded_by_their_number() {
+    let mut window = SendWindow::new(CEILING);
+    let now = Instant::now();
+    for _ in 0..SMALL_IN_FLIGHT {
+        assert!(window.admits(now, Bulk::Small));
+        window.on_small(now);
+        window.on_sent(now, 10);
+    }
+    assert!(!window.admits(now, Bulk::Small) && window.admits(now, Bulk::Whole));
+    // One that is acknowledged makes room for one.
+    window.on_outstanding(now, (SMALL_IN_FLIGHT - 1) * 10);
+    assert!(window.admits(now, Bulk::Small));
+    window.on_small(now);
+    window.on_sent(now, 10);
+    assert!(!window.admits(now, Bulk::Small));
+}
