@@ -16,7 +16,7 @@ use bytes::Bytes;
 use gatelodge_wire::FragmentError;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::engine::RawChannel;
+use crate::engine::{RawChannel, RawEvent};
 use crate::session::Handle;
 use inbox::Inbox;
 use sending::Outbox;
@@ -41,6 +41,8 @@ pub struct ChannelSender {
 /// The receiving half of a [`Channel`].
 pub struct ChannelReceiver {
     shared: Arc<Shared>,
+    /// What came before anybody could read.
+    first: Option<RawEvent>,
     /// Gone once the channel has ended.
     inbox: Option<Inbox>,
 }
@@ -69,13 +71,19 @@ pub enum ChannelEnd {
 }
 
 impl Channel {
-    pub(crate) fn new(raw: RawChannel, session: Arc<Handle>, permit: OwnedSemaphorePermit) -> Self {
+    /// Makes a channel of one that is open; `first` is the event that showed it.
+    pub(crate) fn new(
+        raw: RawChannel,
+        first: RawEvent,
+        session: Arc<Handle>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         let link = session.link();
         let inbox = Inbox::new(link.fragments.and(Some(link.reassembly)));
         let outbox = Arc::new(Outbox::new(raw, Arc::clone(link)));
         let shared = Arc::new(Shared { outbox, end: OnceLock::new(), session, _permit: permit });
         let sender = ChannelSender { shared: Arc::clone(&shared) };
-        Self { sender, receiver: ChannelReceiver { shared, inbox: Some(inbox) } }
+        Self { sender, receiver: ChannelReceiver { shared, first: Some(first), inbox: Some(inbox) } }
     }
 
     /// Returns the label that the opening side gave to the channel.
@@ -159,7 +167,11 @@ impl ChannelReceiver {
     /// window (RFC 9260, section 6.2).
     pub async fn recv(&mut self) -> Option<Bytes> {
         while let Some(inbox) = &mut self.inbox {
-            match inbox.take(self.shared.outbox.raw().next().await) {
+            let event = match self.first.take() {
+                Some(event) => event,
+                None => self.shared.outbox.raw().next().await,
+            };
+            match inbox.take(event) {
                 Ok(Some(message)) => return Some(message),
                 Ok(None) => {}
                 Err(end) => self.finish(end),

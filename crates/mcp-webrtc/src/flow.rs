@@ -90,6 +90,11 @@ impl Flow {
                 }
                 let output = hand_over.await;
                 gate.window.on_sent(now, bytes);
+                drop(gate);
+                if bulk != Bulk::Small {
+                    // Where the engine shares this thread, it sends while the next message is made: up to twice as fast.
+                    tokio::task::yield_now().await;
+                }
                 return output;
             }
             drop(gate);

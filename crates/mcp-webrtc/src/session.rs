@@ -157,14 +157,14 @@ impl Session {
             if queue.opening.is_none() {
                 queue.opening = Some(queue.arriving.recv().await?);
             }
-            let opened = match &queue.opening {
-                Some(raw) => is_open(raw).await,
+            let first = match &queue.opening {
+                Some(raw) => opened(raw).await,
                 None => continue,
             };
-            let Some(raw) = queue.opening.take().filter(|_| opened) else { continue };
+            let (Some(raw), Some(first)) = (queue.opening.take(), first) else { continue };
             self.handle.link.engine.set_connecting(false);
             match Arc::clone(&self.handle.permits).try_acquire_owned() {
-                Ok(permit) => return Some(Channel::new(raw, Arc::clone(&self.handle), permit)),
+                Ok(permit) => return Some(Channel::new(raw, first, Arc::clone(&self.handle), permit)),
                 Err(_) => raw.close().await,
             }
         }
@@ -178,10 +178,8 @@ impl Session {
     pub async fn open_channel(&self, label: &str) -> Result<Channel, OpenError> {
         let permit = Arc::clone(&self.handle.permits).try_acquire_owned().map_err(|_| OpenError::TooMany)?;
         let raw = self.handle.link.engine.open_channel(label).await.map_err(OpenError::Engine)?;
-        if !is_open(&raw).await {
-            return Err(OpenError::Ended);
-        }
-        Ok(Channel::new(raw, Arc::clone(&self.handle), permit))
+        let first = opened(&raw).await.ok_or(OpenError::Ended)?;
+        Ok(Channel::new(raw, first, Arc::clone(&self.handle), permit))
     }
 
     /// Subscribes to the session's events. The first subscriber gets all events since the beginning, later ones those
@@ -234,14 +232,14 @@ impl Handle {
     }
 }
 
-async fn is_open(raw: &RawChannel) -> bool {
-    loop {
-        match raw.next().await {
-            RawEvent::Open => return true,
-            RawEvent::Closed => return false,
-            // The engine reports the opening first.
-            RawEvent::Text(_) | RawEvent::Binary(_) => {}
-        }
+/// Waits until a channel is open; `None` if it is closed instead.
+///
+/// Whatever came with the opening is handed back: a peer may send its first message before the engine has seen its
+/// acknowledgement of the channel, and that message proves the opening as well.
+async fn opened(raw: &RawChannel) -> Option<RawEvent> {
+    match raw.next().await {
+        RawEvent::Closed => None,
+        event => Some(event),
     }
 }
 
