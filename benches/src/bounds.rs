@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::plan::{FAR, HOME, Stack, slow_reader_bytes, title};
+use crate::plan::{FAR, HOME, Place, Stack, slow_reader_bytes, title};
 use crate::report::Results;
 use crate::scenario::Scenario;
 
@@ -97,12 +97,12 @@ impl Bound {
 pub(crate) fn bounds(quick: bool) -> Vec<Bound> {
     use Limit::{AtLeast, AtMost};
     use Stack::{Aiortc, Gatelodge, NodeDatachannel, Python, Rmcp, TypeScript, Udp, Wrtc};
-    let row = |scenario| title(scenario, None);
+    let row = |scenario| title(scenario, Place::Loopback);
     let bound = |row, figure, stack, against, limit| Bound { row, figure, stack, against, limit };
     let own = |row, figure, against, limit| bound(row, figure, Gatelodge, against, limit);
     // Counts and repeats are not part of a title.
     let connect = row(Scenario::Connect { count: 1 });
-    let round_trip = row(Scenario::RoundTrip { size: 200, count: 1 });
+    let round_trip = Scenario::RoundTrip { size: 200, count: 1 };
     let in_flight = row(Scenario::InFlight { size: 1024, window: 64, count: 1 });
     let one_way = |kib: usize| Scenario::OneWay { size: kib << 10, total: 1 };
     let large = row(Scenario::Large { total: 16 << 20, repeats: 1 });
@@ -113,8 +113,8 @@ pub(crate) fn bounds(quick: bool) -> Vec<Bound> {
     let mut bounds = vec![
         own(connect.clone(), "p50_ms", Some(Aiortc), AtMost(1.0 / 3.0)),
         own(connect, "p50_ms", Some(Wrtc), AtMost(0.1)),
-        own(round_trip.clone(), "p50_us", Some(Udp), AtMost(2.2)),
-        own(round_trip, "p50_us", Some(NodeDatachannel), AtMost(0.6)),
+        own(title(round_trip, Place::Apart), "p50_us", Some(Udp), AtMost(2.2)),
+        own(row(round_trip), "p50_us", Some(NodeDatachannel), AtMost(0.6)),
         own(in_flight, "per_s", Some(NodeDatachannel), AtLeast(3.3)),
     ];
     for kib in [1, 16, 64] {
@@ -128,8 +128,8 @@ pub(crate) fn bounds(quick: bool) -> Vec<Bound> {
         own(slow_reader, "sender_growth_mib", None, AtMost(64.0)),
         own(idle.clone(), "kb_per_session", None, AtMost(450.0)),
         own(idle, "cpu_percent", None, AtMost(2.0)),
-        own(title(one_way(16), Some(FAR)), "mb_s", Some(NodeDatachannel), AtLeast(1.0)),
-        own(title(one_way(16), Some(HOME)), "mb_s", None, AtLeast(4.6)),
+        own(title(one_way(16), Place::Network(FAR)), "mb_s", Some(NodeDatachannel), AtLeast(1.0)),
+        own(title(one_way(16), Place::Network(HOME)), "mb_s", None, AtLeast(4.6)),
     ]);
     bounds
 }

@@ -20,10 +20,7 @@ pub(crate) enum End {
     Dialing,
 }
 
-/// Gives each end a processor of its own, if there are two, for the processes that have one thread.
-///
-/// A scheduler that happens to put both on one processor saves the wake-up of the other one, which more than halves
-/// the time of an echo, and it changes its mind between runs. Two programs that have work to do do not share one.
+/// Gives this end a processor of its own, if there are two. To be called while the process has one thread at work.
 pub(crate) fn settle(end: End) -> nix::Result<()> {
     let this = Pid::from_raw(0);
     let allowed = sched_getaffinity(this)?;

@@ -37,7 +37,7 @@ usage: gatelodge-bench run [--rounds N] [--quick] [--only WORD,..] [--json FILE]
   --json FILE      writes every figure of every round
   --markdown FILE  writes the tables
   --check          exits with 1 if a bound does not hold or something fails
-The processes it starts: listen STACK HOST | dial STACK HOST ADDRESS SCENARIO.. | network DELAY_US LOSS_PERMILLE
+The processes it starts: listen STACK HOST | dial STACK HOST ADDRESS SCENARIO.. (-apart: on a processor of its own) | network DELAY_US LOSS_PERMILLE
 BITS_PER_SECOND QUEUE_BYTES | micro";
 
 fn main() -> anyhow::Result<()> {
@@ -52,11 +52,18 @@ fn main() -> anyhow::Result<()> {
     };
     match command {
         "run" => current_thread()?.block_on(run::run(options::Options::parse(rest).context(USAGE)?)),
-        "listen" | "dial" | "micro" | "network" => {
+        "listen" | "listen-apart" | "dial" | "dial-apart" | "micro" | "network" => {
             machine::end_with_standard_input();
+            match command {
+                "listen-apart" => machine::settle(machine::End::Listening)?,
+                "dial-apart" => machine::settle(machine::End::Dialing)?,
+                _ => {}
+            }
             match (command, rest) {
-                ("listen", [stack, host]) => current_thread()?.block_on(peer::listen(stack, host.parse()?)),
-                ("dial", [stack, host, address, scenarios @ ..]) => {
+                ("listen" | "listen-apart", [stack, host]) => {
+                    current_thread()?.block_on(peer::listen(stack, host.parse()?))
+                }
+                ("dial" | "dial-apart", [stack, host, address, scenarios @ ..]) => {
                     current_thread()?.block_on(peer::dial(stack, host.parse()?, address, scenarios))
                 }
                 ("micro", []) => micro::run(),

@@ -13,8 +13,8 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::figures::Figures;
-use crate::network::{self, Conditions};
-use crate::plan::Stack;
+use crate::network;
+use crate::plan::{Place, Stack};
 use crate::scenario::Scenario;
 
 /// How long a process may take until it listens: an interpreter with its packages on a busy machine.
@@ -101,16 +101,16 @@ struct Namespaces {
     right: String,
 }
 
-/// Runs the scenarios over the stack, across an emulated network if there are conditions.
+/// Runs the scenarios over the stack.
 pub(crate) async fn run(
     stack: Stack,
-    conditions: Option<&Conditions>,
+    place: Place,
     scenarios: &[Scenario],
     installed: &Installed,
 ) -> anyhow::Result<Vec<(Scenario, Outcome)>> {
     let mut network = None;
     let (mut hosts, mut namespaces) = ([IpAddr::from([127, 0, 0, 1]); 2], None);
-    if let Some(conditions) = conditions {
+    if let Place::Network(conditions) = place {
         let mut words = vec![own_program()?, "network".to_owned()];
         words.extend(conditions.arguments());
         let mut process = Process::start(words, None, installed)?;
@@ -124,14 +124,18 @@ pub(crate) async fn run(
         Some(both) => (Some(both.left.as_str()), Some(both.right.as_str())),
         None => (None, None),
     };
-    let mut listening = Process::start(words(stack, installed, "listen", hosts[1])?, right, installed)?;
+    let (listen, dial) = match place {
+        Place::Apart => ("listen-apart", "dial-apart"),
+        Place::Loopback | Place::Network(_) => ("listen", "dial"),
+    };
+    let mut listening = Process::start(words(stack, installed, listen, hosts[1])?, right, installed)?;
     let address: Listening =
         listening.next(START_LIMIT).await?.with_context(|| format!("{stack} ended before it listened"))?;
 
-    let mut dial = words(stack, installed, "dial", hosts[0])?;
-    dial.push(address.listening);
-    dial.extend(scenarios.iter().map(Scenario::to_string));
-    let mut dialing = Process::start(dial, left, installed)?;
+    let mut words = words(stack, installed, dial, hosts[0])?;
+    words.push(address.listening);
+    words.extend(scenarios.iter().map(Scenario::to_string));
+    let mut dialing = Process::start(words, left, installed)?;
     let mut outcomes = Vec::new();
     for &scenario in scenarios {
         let line: anyhow::Result<Option<Line>> = dialing.next(FIGURE_LIMIT).await;

@@ -13,7 +13,6 @@ use serde_json::json;
 
 use crate::figures::Figures;
 use crate::link::Stack;
-use crate::machine::{self, End};
 use crate::scenario::Scenario;
 use crate::stack::{Gatelodge, Tcp, Udp};
 use crate::{answering, dialing, tools};
@@ -23,7 +22,6 @@ const SCENARIO_LIMIT: Duration = Duration::from_secs(90);
 
 /// Runs the listening end of a stack until the process is ended.
 pub(crate) async fn listen(stack: &str, host: IpAddr) -> anyhow::Result<()> {
-    settle(End::Listening, host)?;
     match stack {
         "gatelodge" => answer::<Gatelodge>(host).await,
         "udp" => answer::<Udp>(host).await,
@@ -40,7 +38,6 @@ pub(crate) async fn dial(
     address: &str,
     scenarios: &[String],
 ) -> anyhow::Result<()> {
-    settle(End::Dialing, host)?;
     let scenarios: Vec<Scenario> = scenarios.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
     match stack {
         "gatelodge" => measure::<Gatelodge>(host, address, &scenarios).await,
@@ -49,14 +46,6 @@ pub(crate) async fn dial(
         "rmcp" => tools::dial(host, address, &scenarios).await,
         _ => bail!("no stack is called {stack}"),
     }
-}
-
-/// On an emulated network the processors also carry the packets, and the scheduler knows best.
-fn settle(end: End, host: IpAddr) -> anyhow::Result<()> {
-    if host.is_loopback() {
-        machine::settle(end)?;
-    }
-    Ok(())
 }
 
 /// Prints where this end listens.

@@ -10,7 +10,7 @@ use crate::bounds::bounds;
 use crate::network;
 use crate::options::Options;
 use crate::pair::{self, Installed, Language};
-use crate::plan::{self, Stack, Suite, Table};
+use crate::plan::{self, Place, Stack, Suite, Table};
 use crate::report::{Results, all_hold};
 
 /// Runs what the options ask for and prints the report.
@@ -57,11 +57,11 @@ async fn measure(options: &Options) -> anyhow::Result<Results> {
         results.skipped.insert(format!("everything foreign: {error:#}"));
         suites.retain(|suite| !foreign(suite));
     }
-    if suites.iter().any(|suite| suite.conditions.is_some())
+    if suites.iter().any(|suite| matches!(suite.place, Place::Network(_)))
         && let Some(reason) = network::why_not()
     {
         results.skipped.insert(reason);
-        suites.retain(|suite| suite.conditions.is_none());
+        suites.retain(|suite| !matches!(suite.place, Place::Network(_)));
     }
     for round in 1..=options.rounds {
         for suite in &suites {
@@ -80,8 +80,7 @@ async fn measure(options: &Options) -> anyhow::Result<Results> {
 }
 
 async fn run_suite(suite: &Suite, installed: &Installed, results: &mut Results) {
-    let outcomes = match pair::run(suite.stack, suite.conditions.as_ref(), &suite.scenarios, installed).await
-    {
+    let outcomes = match pair::run(suite.stack, suite.place, &suite.scenarios, installed).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
             results.failed.push(format!("{} {}: {error:#}", suite.name, suite.stack));
@@ -89,7 +88,7 @@ async fn run_suite(suite: &Suite, installed: &Installed, results: &mut Results) 
         }
     };
     for (scenario, outcome) in outcomes {
-        let title = plan::title(scenario, suite.conditions);
+        let title = plan::title(scenario, suite.place);
         match outcome {
             Ok(figures) => results.add(suite.table, &title, plan::shown(scenario), suite.stack, figures),
             Err(error) => results.failed.push(format!("{title}, {}: {error}", suite.stack)),
