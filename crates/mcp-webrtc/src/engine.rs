@@ -142,7 +142,8 @@ impl Engine {
             .with_multicast_dns_mode(MulticastDnsMode::Disabled)
             .with_include_loopback_candidate(config.local)
             .with_dtls_cipher_suites(CIPHER_SUITES.to_vec())
-            // See `session::establish::announce`: the offering side begins the DTLS handshake.
+            // As DTLS server the engine leaves the beginning of the SCTP association to the peer. Offerers all begin
+            // it, and two beginnings that cross have lost a first message.
             .with_answering_dtls_role(RTCDtlsRole::Server)
             .with_ice_timeouts(Some(ICE_DISCONNECTED), Some(ICE_FAILED), Some(ICE_KEEP_ALIVE))
             .with_ice_connection_attempts(Some(ICE_CHECK_INTERVAL), Some(ICE_CHECKS))

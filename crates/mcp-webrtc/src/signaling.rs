@@ -52,6 +52,12 @@ pub trait Signaling: Send + 'static {
         false
     }
 
+    /// Whether an offer on this link should begin the DTLS handshake itself (`a=setup:active`), for the sake of peers
+    /// that are usual on it. Otherwise the answerer begins, as usual.
+    fn prefers_active_offer(&self) -> bool {
+        false
+    }
+
     /// A short description for people, such as `TCP 192.0.2.7:5123`.
     fn describe(&self) -> String;
 }
@@ -72,6 +78,10 @@ impl Signaling for Box<dyn Signaling> {
 
     fn is_local(&self) -> bool {
         (**self).is_local()
+    }
+
+    fn prefers_active_offer(&self) -> bool {
+        (**self).prefers_active_offer()
     }
 
     fn describe(&self) -> String {

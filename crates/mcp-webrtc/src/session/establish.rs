@@ -217,7 +217,10 @@ impl Attempt<'_> {
             Role::Offer => {
                 self.engine.set_connecting(true);
                 self.engine.start_offer().await?;
-                let sdp = self.gathered().await?;
+                let mut sdp = self.gathered().await?;
+                if self.signaling.prefers_active_offer() {
+                    sdp = sdp.replace("a=setup:actpass", "a=setup:active");
+                }
                 // The answer may take its time.
                 self.engine.set_connecting(false);
                 self.signaling.send(Signal::Offer { sdp }).await?;
@@ -385,17 +388,11 @@ pub(super) fn for_engine(description: &Sdp) -> String {
     description.with_max_message_size(MAX_MESSAGE)
 }
 
-/// Returns an own description as it is sent: with the fragment extension, and with this side beginning the DTLS handshake
-/// if it offers.
-///
-/// The engine begins the SCTP association only as DTLS client, and aiortc up to 1.15 only as offerer; as offerer it ignores
-/// the other side's beginning. Both are content if the offerer is the DTLS client (`active`, RFC 8842 section 5.2; that
-/// section prefers `actpass` and every known peer takes this).
+/// Adds the fragment extension to an own description.
 pub(super) fn announce(sdp: &str, fragments: Option<FragmentLimits>) -> String {
-    let sdp = sdp.replace("a=setup:actpass", "a=setup:active");
     match fragments {
-        Some(limits) => with_fragments(&sdp, limits.max_bytes as u64),
-        None => sdp,
+        Some(limits) => with_fragments(sdp, limits.max_bytes as u64),
+        None => sdp.to_owned(),
     }
 }
 

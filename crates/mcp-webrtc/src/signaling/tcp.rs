@@ -225,6 +225,12 @@ impl Signaling for TcpSignaling {
         self.is_local
     }
 
+    /// This link is what aiortc peers use. Up to its release 1.15 an answering one never begins the SCTP association,
+    /// and the engine does so only as DTLS client.
+    fn prefers_active_offer(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         format!("TCP {}", self.peer)
     }

@@ -7,7 +7,6 @@ use bytes::BytesMut;
 use mcp_webrtc::signaling::{MemorySignaling, Signal, Signaling, memory};
 use mcp_webrtc::{ChannelEnd, FragmentLimits, Identity, SendError, Session};
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
-use rtc::peer_connection::transport::RTCDtlsRole;
 use tokio::sync::mpsc;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::peer_connection::{
@@ -47,8 +46,6 @@ async fn hostile(mut link: MemorySignaling, extra: &str) -> Hostile {
     let (channels, mut wait_channel) = mpsc::channel(4);
     let settings = SettingEngineBuilder::new()
         .with_include_loopback_candidate(true)
-        // The engine answers with its own preference whatever the offer says, and the offer is `active`.
-        .with_answering_dtls_role(RTCDtlsRole::Server)
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(262_144))
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
         .build();
