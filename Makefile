@@ -27,8 +27,8 @@ test: ## Everything that CI checks: formatting, lints, docs, all tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --locked --quiet
+	cd fuzz && cargo test --locked --lib
 	cargo test --workspace --locked
-	cd fuzz && cargo test --locked
 
 .PHONY: bench
 bench: ## Speed, side by side with other implementations (about half an hour)
