@@ -1,0 +1,3 @@
+//! The `gatelodge` command.
+
+fn main() {}

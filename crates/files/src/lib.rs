@@ -1,0 +1,1 @@
+//! The built-in file server: folders lent as capabilities, spoken to over the Model Context Protocol.
