@@ -11,6 +11,7 @@
 //! - [`Sdp`] is a description that has been judged and rebuilt, so that the engine sees what was judged.
 //! - [`Fingerprint`] names a peer: SHA-256 of the certificate that it proves to own in the handshake.
 //! - [`split`] and [`Reassembler`] carry messages that are larger than a data channel message.
+//! - [`Control`] is what the two sides of a session say to each other beside the MCP messages.
 //! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place.
 //!
 //! From the offer of a peer to its name:
@@ -45,6 +46,7 @@
 //!
 //! Errors say what was wrong and where, and repeat next to nothing of what the peer sent: they may be logged.
 
+mod control;
 mod envelope;
 mod fingerprint;
 mod fragment;
@@ -52,6 +54,10 @@ mod paste;
 mod sdp;
 mod signal;
 
+pub use control::{
+    CONTROL_LABEL, CONTROL_VERSION, Control, ControlError, LentServer, MAX_CONTROL_BYTES, RefusalCode,
+    labelled_server, server_label,
+};
 pub use envelope::{Envelope, EnvelopeError, MESSAGE_TOO_LARGE, RawId, peek, too_large_error};
 pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsError};
 pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};
