@@ -21,7 +21,8 @@ impl Home {
             Some(folder) => Some(Self::at(std::path::absolute(PathBuf::from(folder)).ok()?)),
             None => {
                 let data = dirs::data_dir()?.join("gatelodge");
-                let state = dirs::state_dir().map_or_else(|| data.join("state"), |state| state.join("gatelodge"));
+                let state =
+                    dirs::state_dir().map_or_else(|| data.join("state"), |state| state.join("gatelodge"));
                 Some(Self { data, state, name: None })
             }
         }
