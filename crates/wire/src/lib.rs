@@ -11,7 +11,8 @@
 //! - [`Sdp`] is a description that has been judged and rebuilt, so that the engine sees what was judged.
 //! - [`Fingerprint`] names a peer: SHA-256 of the certificate that it proves to own in the handshake.
 //! - [`split`] and [`Reassembler`] carry messages that are larger than a data channel message.
-//! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place.
+//! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place;
+//!   [`read_message`] reads it strictly, for those who decide about it, and [`Json`] points into it.
 //!
 //! From the offer of a peer to its name:
 //!
@@ -52,7 +53,10 @@ mod paste;
 mod sdp;
 mod signal;
 
-pub use envelope::{Envelope, EnvelopeError, MESSAGE_TOO_LARGE, RawId, peek, too_large_error};
+pub use envelope::{
+    Elements, Envelope, EnvelopeError, Json, JsonError, MAX_DEPTH, MESSAGE_TOO_LARGE, Member, Members,
+    Message, MessageError, MessageFault, RawId, Strictness, misspelt, peek, read_message, too_large_error,
+};
 pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsError};
 pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};
 pub use paste::{MAX_PASTE_BYTES, PasteError, PasteKind, decode_paste, encode_paste, paste_is_complete};
