@@ -14,9 +14,13 @@ use super::{KeychainError, SecretBytes};
 
 pub(super) fn connect(service: &str) -> Result<Box<dyn Backend>, KeychainError> {
     let failed = |failure| match failure {
-        Failure::Keychain(error) => error,
-        // Nothing answered yet, so there is nothing that could have been lost.
-        Failure::Lost(error) => KeychainError::NoService(error.to_string()),
+        Failure::Keychain(error @ (KeychainError::Locked | KeychainError::Denied(_) | KeychainError::NoService(_)))
+        | Failure::Lost(error @ KeychainError::NoService(_)) => error,
+        // Nothing has answered yet, so whatever it is, there is no keychain to talk to.
+        Failure::Keychain(error) | Failure::Lost(error) => KeychainError::NoService(match error {
+            KeychainError::Other(reason) => reason,
+            error => error.to_string(),
+        }),
     };
     let entries = Store::new().map_err(store_failure).map_err(failed)?;
     // No secret goes over this second connection, so it needs no encryption.
