@@ -1,3 +1,150 @@
-//! The `gatelodge` command.
+//! The `gatelodge` command: an agent's side of a lent MCP server, the desktop in a terminal, and the built-in file
+//! server on its own.
 
-fn main() {}
+mod connect;
+mod failure;
+mod identity;
+mod known;
+mod place;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use gatelodge_wire::Fingerprint;
+
+use crate::failure::{Exit, Failure};
+use crate::identity::Profile;
+use crate::known::KnownDesktops;
+use crate::place::Place;
+use crate::terminal::say;
+
+/// The measured figures are with this allocator; the system's one is slower with many small messages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, or the client closed its side
+  1  anything without a code of its own
+  2  wrong usage
+  3  the link or the path to the desktop failed
+  4  the desktop refused this agent, or lends it nothing of that name
+  5  another desktop answered than the expected or remembered one
+  6  nobody decided in time
+  7  the session was lost, or ended by the desktop
+  8  the identity, the keychain or the database cannot be used
+
+GATELODGE_HOME keeps everything in one folder. GATELODGE_LOG (such as debug, or mcp_webrtc=trace) logs to standard error.";
+
+/// Lend local MCP servers to remote agents, peer to peer, or use one that was lent.
+#[derive(Debug, Parser)]
+#[command(name = "gatelodge", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Connect(connect::Connect),
+    /// Show this agent's identity: its fingerprint, and the words for it
+    Id {
+        #[command(flatten)]
+        profile: Profile,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the desktops that this agent has met
+    Desktops {
+        #[command(flatten)]
+        profile: Profile,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget which desktop was met at a link, so that another one is accepted there
+    Forget {
+        /// The link, as `gatelodge desktops` lists it
+        #[arg(value_name = "LINK")]
+        place: Place,
+        #[command(flatten)]
+        profile: Profile,
+    },
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("GATELODGE_LOG") {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+    // One thread: nothing crosses another one between the socket and the pipe.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say!("the system gives no event loop: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(run(command.action));
+    // A read of standard input or of the terminal cannot be taken back and must not hold up the end.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say!("{failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(action: Action) -> Result<(), Failure> {
+    match action {
+        Action::Connect(options) => connect::run(options).await,
+        Action::Id { profile, json } => {
+            let fingerprint = identity::load(&profile).await?.fingerprint();
+            show_identity(&fingerprint, json);
+            Ok(())
+        }
+        Action::Desktops { profile, json } => {
+            let known = known_desktops(&profile)?;
+            if json {
+                let list: Vec<_> = known
+                    .iter()
+                    .map(|(link, found)| serde_json::json!({"link": link, "fingerprint": found}))
+                    .collect();
+                println!("{}", serde_json::Value::from(list));
+            } else {
+                known.iter().for_each(|(link, found)| println!("{link}\n  {found}"));
+            }
+            Ok(())
+        }
+        Action::Forget { place, profile } => {
+            let place = place.to_string();
+            match known_desktops(&profile)?
+                .forget(&place)
+                .map_err(|error| Failure::of(Exit::Storage, &error))?
+            {
+                true => Ok(()),
+                false => Err(Failure::new(Exit::Other, format!("no desktop is known at {place}"))),
+            }
+        }
+    }
+}
+
+fn known_desktops(profile: &Profile) -> Result<KnownDesktops, Failure> {
+    KnownDesktops::load(&profile.folder()?).map_err(|error| Failure::of(Exit::Storage, &error))
+}
+
+fn show_identity(fingerprint: &Fingerprint, json: bool) {
+    let words = fingerprint.words();
+    if json {
+        println!(
+            "{}",
+            serde_json::json!({"fingerprint": fingerprint.to_string(), "words": words.to_string()})
+        );
+    } else {
+        println!("{fingerprint}\n{words}");
+    }
+}

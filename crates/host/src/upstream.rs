@@ -34,7 +34,7 @@ pub use launcher::{LaunchOptions, ServerLauncher, StartError};
 pub use log::{LogLine, LogSource, ServerLog};
 pub use login_shell::{LoginEnvironment, LoginShell};
 pub use probe::{Era, ProbeError, ServerReport, probe_upstream};
-pub use program::{ProgramError, Secrets};
+pub use program::{ProgramError, ResolveSecrets};
 
 /// The largest message in either direction unless configured otherwise, in bytes: the same as over a data channel.
 pub const MESSAGE_LIMIT: usize = 64 * 1024 * 1024;

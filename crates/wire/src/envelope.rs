@@ -2,12 +2,20 @@
 //!
 //! The channel looks at messages that it can't send, to answer the request in their place. The message itself is
 //! never taken apart and written again: what is sent on are the same bytes.
+//!
+//! [`peek`] is for those who only answer in a message's place; [`read_message`] for those who decide about it.
 
 use std::{borrow::Cow, fmt};
+
+mod json;
+mod message;
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 use thiserror::Error;
+
+pub use json::{Elements, Json, JsonError, MAX_DEPTH, Member, Members};
+pub use message::{Message, MessageError, MessageFault, Strictness, misspelt, read_message};
 
 /// The JSON-RPC error code of a message that is too large for its receiver. In the range that JSON-RPC leaves to
 /// implementations, and not among the codes that MCP or its SDKs use.
@@ -96,7 +104,7 @@ pub fn peek(message: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
     if text.trim_ascii_start().starts_with('[') {
         return Err(EnvelopeError::Batch);
     }
-    let members: Members<'_> = serde_json::from_str(text)?;
+    let members: Head<'_> = serde_json::from_str(text)?;
     if members.jsonrpc.0 != "2.0" {
         return Err(EnvelopeError::Version);
     }
@@ -116,7 +124,7 @@ pub fn peek(message: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
 
 /// The members that tell what a message is. The derived reader refuses members that stand there twice.
 #[derive(Deserialize)]
-struct Members<'a> {
+struct Head<'a> {
     #[serde(borrow)]
     jsonrpc: Text<'a>,
     #[serde(borrow, default, deserialize_with = "present")]

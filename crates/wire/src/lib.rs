@@ -11,7 +11,9 @@
 //! - [`Sdp`] is a description that has been judged and rebuilt, so that the engine sees what was judged.
 //! - [`Fingerprint`] names a peer: SHA-256 of the certificate that it proves to own in the handshake.
 //! - [`split`] and [`Reassembler`] carry messages that are larger than a data channel message.
-//! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place.
+//! - [`Control`] is what the two sides of a session say to each other beside the MCP messages.
+//! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place;
+//!   [`read_message`] reads it strictly, for those who decide about it, and [`Json`] points into it.
 //!
 //! From the offer of a peer to its name:
 //!
@@ -45,16 +47,26 @@
 //!
 //! Errors say what was wrong and where, and repeat next to nothing of what the peer sent: they may be logged.
 
+mod control;
 mod envelope;
 mod fingerprint;
 mod fragment;
+mod line;
 mod paste;
 mod sdp;
 mod signal;
 
-pub use envelope::{Envelope, EnvelopeError, MESSAGE_TOO_LARGE, RawId, peek, too_large_error};
+pub use control::{
+    CONTROL_LABEL, CONTROL_VERSION, Control, ControlError, LentServer, MAX_CONTROL_BYTES, RefusalCode,
+    labelled_server, server_label,
+};
+pub use envelope::{
+    Elements, Envelope, EnvelopeError, Json, JsonError, MAX_DEPTH, MESSAGE_TOO_LARGE, Member, Members,
+    Message, MessageError, MessageFault, RawId, Strictness, misspelt, peek, read_message, too_large_error,
+};
 pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsError};
 pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};
+pub use line::one_line;
 pub use paste::{MAX_PASTE_BYTES, PasteError, PasteKind, decode_paste, encode_paste, paste_is_complete};
 pub use sdp::{MaxMessageSize, Sdp, SdpError, SdpRules, Setup, normalise_candidate, with_fragments};
 pub use signal::{Candidate, MAX_SIGNAL_BYTES, Signal, SignalError};

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::secret::SecretError;
 use crate::server::{ServerDefinition, ServerId, ServerKind};
 
 use super::child::{self, Graces, Program};
@@ -21,7 +22,7 @@ use super::guard::{Guard, GuardCommand};
 use super::log::{Logs, ServerLog};
 use super::login_shell::{LoginEnvironment, LoginShell};
 use super::probe::{self, ProbeError, ServerReport};
-use super::program::{ProgramError, Secrets};
+use super::program::{ProgramError, ResolveSecrets, resolved};
 use super::{MESSAGE_LIMIT, Upstream};
 
 /// How many processes there may be in all. A Node.js server takes about 75 MB.
@@ -77,6 +78,9 @@ pub enum StartError {
     /// There is no program to start, or something that it needs is missing.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// A secret in its variables can't be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// It has crashed again and again.
     #[error(
         "the server has crashed several times in a row; it can be started again in {} s. Its log says why it crashed",
@@ -164,7 +168,7 @@ impl ServerLauncher {
         &self,
         definition: &ServerDefinition,
         agent: &Fingerprint,
-        secrets: &dyn Secrets,
+        secrets: &impl ResolveSecrets,
     ) -> Result<Upstream, StartError> {
         let key = (*agent, definition.id.clone());
         let wait = self.inner.crashes().wait(&key, Instant::now());
@@ -182,7 +186,7 @@ impl ServerLauncher {
     pub async fn probe(
         &self,
         definition: &ServerDefinition,
-        secrets: &dyn Secrets,
+        secrets: &impl ResolveSecrets,
     ) -> Result<ServerReport, ProbeError> {
         probe::probe_upstream(|| self.launch(definition, None, secrets)).await
     }
@@ -224,7 +228,7 @@ impl ServerLauncher {
         &self,
         definition: &ServerDefinition,
         key: Option<CrashKey>,
-        secrets: &dyn Secrets,
+        secrets: &impl ResolveSecrets,
     ) -> Result<Upstream, StartError> {
         let inner = &self.inner;
         let ServerKind::Stdio { command, args, env, cwd } = &definition.kind else {
@@ -235,7 +239,8 @@ impl ServerLauncher {
         }
         let slot = inner.slot(key.as_ref().map(|(agent, _)| agent))?;
         let environment = inner.shell.environment().await;
-        let program = Program::find(command, args, env, cwd.as_deref(), &environment, secrets)?;
+        let env = resolved(env, secrets).await?;
+        let program = Program::find(command, args, &env, cwd.as_deref(), &environment)?;
         let graces = Graces { stdin: inner.options.stdin_grace, term: inner.options.term_grace };
         let log = inner.logs.of(&definition.id);
         let begun = Instant::now();

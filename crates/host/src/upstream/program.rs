@@ -10,24 +10,55 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::secret::{SecretError, Secrets};
 
 use super::child::Program;
 use super::login_shell::{LoginEnvironment, OWN_PREFIX, home};
 
-/// What stands for a secret in a variable's value, around its name.
-const SECRET: (&str, &str) = ("${secret:", "}");
+/// What a reference to a secret begins with.
+const REFERENCE: &str = "${secret:";
 
-/// Where the values of `${secret:NAME}` come from. They have been fetched by then: a keychain can make its caller wait
-/// for the user, which must not happen here.
-pub trait Secrets: Sync {
-    /// Returns the value of a secret, or `None` if there is none of that name.
-    fn secret(&self, name: &str) -> Option<String>;
+/// Puts the values of secrets in place of their references. Cheap to clone.
+pub trait ResolveSecrets: Clone + Send + 'static {
+    /// Resolves the references in the value of one variable. May wait for a keychain; it isn't called on an async
+    /// worker.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such secret, or it can't be had.
+    fn resolve(&self, value: &str) -> Result<Zeroizing<String>, SecretError>;
 }
 
-impl<F: Fn(&str) -> Option<String> + Sync> Secrets for F {
-    fn secret(&self, name: &str) -> Option<String> {
-        self(name)
+impl ResolveSecrets for Secrets {
+    fn resolve(&self, value: &str) -> Result<Zeroizing<String>, SecretError> {
+        Secrets::resolve(self, value)
     }
+}
+
+impl<F: Fn(&str) -> Result<Zeroizing<String>, SecretError> + Clone + Send + 'static> ResolveSecrets for F {
+    fn resolve(&self, value: &str) -> Result<Zeroizing<String>, SecretError> {
+        self(value)
+    }
+}
+
+/// Resolves the secrets in the variables of a definition.
+pub(crate) async fn resolved(
+    env: &BTreeMap<String, String>,
+    secrets: &impl ResolveSecrets,
+) -> Result<BTreeMap<String, String>, SecretError> {
+    if !env.values().any(|value| value.contains(REFERENCE)) {
+        return Ok(env.clone());
+    }
+    let (mut env, secrets) = (env.clone(), secrets.clone());
+    let resolving = tokio::task::spawn_blocking(move || {
+        for value in env.values_mut().filter(|value| value.contains(REFERENCE)) {
+            *value = secrets.resolve(value)?.to_string();
+        }
+        Ok(env)
+    });
+    resolving.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// Why a definition is no program that can be started.
@@ -52,12 +83,6 @@ pub enum ProgramError {
     /// The working directory isn't there.
     #[error("the working directory {0} is not a directory; correct it in the server's settings")]
     NoDirectory(PathBuf),
-    /// A variable refers to a secret that isn't stored.
-    #[error("the secret {name} is not in the keychain; enter it in the server's settings")]
-    NoSecret {
-        /// The secret's name.
-        name: String,
-    },
     /// A variable or argument that no process can be given.
     #[error(
         "{0} cannot be passed to a program: it has a NUL character, or '=' in a variable's name, or is empty"
@@ -66,14 +91,13 @@ pub enum ProgramError {
 }
 
 impl Program {
-    /// Looks everything up. `environment` is the login shell's.
+    /// Looks everything up. `env` has its secrets resolved, `environment` is the login shell's.
     pub(crate) fn find(
         command: &str,
         arguments: &[String],
         env: &BTreeMap<String, String>,
         directory: Option<&Path>,
         environment: &LoginEnvironment,
-        secrets: &dyn Secrets,
     ) -> Result<Self, ProgramError> {
         let directory = directory.map_or_else(home, Path::to_owned);
         if !directory.is_dir() {
@@ -90,7 +114,7 @@ impl Program {
                 return Err(ProgramError::NotPassable(format!("the variable {name:?}")));
             }
             if !name.as_bytes().starts_with(OWN_PREFIX) {
-                variables.insert(name.into(), filled_in(value, secrets)?.into());
+                variables.insert(name.into(), value.into());
             }
         }
         let origin = match (env.contains_key("PATH"), &environment.fallback) {
@@ -146,31 +170,9 @@ fn hint(command: &str) -> String {
     format!("{install}, or give the full path of the program in the server's settings")
 }
 
-/// Replaces every `${secret:NAME}`.
-fn filled_in(value: &str, secrets: &dyn Secrets) -> Result<String, ProgramError> {
-    let mut filled = String::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once(SECRET.0) {
-        let Some((name, after)) = after.split_once(SECRET.1) else { break };
-        filled.push_str(before);
-        let secret = secrets.secret(name).ok_or_else(|| ProgramError::NoSecret { name: name.to_owned() })?;
-        if secret.contains('\0') {
-            return Err(ProgramError::NotPassable(format!("the secret {name}")));
-        }
-        filled.push_str(&secret);
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn none(_: &str) -> Option<String> {
-        None
-    }
 
     fn environment(path: &str) -> LoginEnvironment {
         let variables = BTreeMap::from([("PATH".into(), path.into())]);
@@ -179,14 +181,12 @@ mod tests {
 
     fn find(command: &str, env: &[(&str, &str)]) -> Result<Program, ProgramError> {
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let secrets = |name: &str| (name == "TOKEN").then(|| "s3cret".to_owned());
-        Program::find(command, &[], &env, Some(Path::new("/")), &environment("/usr/bin:/bin"), &secrets)
+        Program::find(command, &[], &env, Some(Path::new("/")), &environment("/usr/bin:/bin"))
     }
 
     #[test]
     fn a_missing_command_names_the_path_and_the_next_step() {
-        let error =
-            Program::find("npx", &[], &BTreeMap::new(), None, &environment("/nowhere"), &none).unwrap_err();
+        let error = Program::find("npx", &[], &BTreeMap::new(), None, &environment("/nowhere")).unwrap_err();
         assert_eq!(
             error.to_string(),
             "npx is not in the login shell's PATH (/nowhere); install Node.js, or give the full path of the program in \
@@ -198,14 +198,8 @@ mod tests {
 
     #[test]
     fn relative_entries_of_the_path_are_not_searched() {
-        let error = Program::find(
-            "sh",
-            &[],
-            &BTreeMap::new(),
-            Some(Path::new("/bin")),
-            &environment(".:bin:"),
-            &none,
-        );
+        let error =
+            Program::find("sh", &[], &BTreeMap::new(), Some(Path::new("/bin")), &environment(".:bin:"));
         assert!(matches!(error, Err(ProgramError::NotInPath { .. })), "{error:?}");
     }
 
@@ -216,14 +210,19 @@ mod tests {
         assert!(matches!(find("/etc", &[]), Err(ProgramError::NotRunnable(_))), "it is a directory");
     }
 
-    #[test]
-    fn secrets_are_filled_in_and_missing_ones_named() {
-        let program =
-            find("sh", &[("A", "x ${secret:TOKEN}:${secret:TOKEN} y"), ("B", "${secret:T")]).unwrap();
-        assert_eq!(program.environment[OsStr::new("A")], "x s3cret:s3cret y");
-        assert_eq!(program.environment[OsStr::new("B")], "${secret:T", "an unfinished reference is text");
-        let error = find("sh", &[("A", "${secret:OTHER}")]).unwrap_err();
-        assert_eq!(error, ProgramError::NoSecret { name: "OTHER".to_owned() });
+    #[tokio::test]
+    async fn secrets_are_asked_for_only_where_there_is_a_reference() {
+        let resolve = |value: &str| match value {
+            "x ${secret:A}" => Ok(Zeroizing::new("x 1".to_owned())),
+            "${secret:" => Err(SecretError::Unclosed),
+            other => panic!("{other} has no reference"),
+        };
+        let env = |value: &str| {
+            BTreeMap::from([("K".to_owned(), value.to_owned()), ("L".to_owned(), "$".to_owned())])
+        };
+        assert_eq!(resolved(&env("plain"), &resolve).await.unwrap(), env("plain"));
+        assert_eq!(resolved(&env("x ${secret:A}"), &resolve).await.unwrap(), env("x 1"));
+        assert!(matches!(resolved(&env("${secret:"), &resolve).await, Err(SecretError::Unclosed)));
     }
 
     #[test]

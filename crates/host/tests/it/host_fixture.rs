@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use zeroize::Zeroizing;
+
 use gatelodge_host::guard::{self, GuardCommand};
 use gatelodge_host::{
-    Fingerprint, LaunchOptions, LoginShell, ServerDefinition, ServerKind, ServerLauncher, Upstream,
+    Fingerprint, LaunchOptions, LoginShell, SecretError, ServerDefinition, ServerKind, ServerLauncher,
+    Upstream,
 };
 
 /// The largest message that `drain` takes.
@@ -51,7 +54,11 @@ async fn start(mut args: Vec<String>) -> Upstream {
     let id = "fixture".parse().expect("it is a word");
     let definition = ServerDefinition { id, name: String::new(), kind, notes: String::new() };
     let agent = Fingerprint::from_bytes([7; 32]);
-    launcher.start(&definition, &agent, &|_: &str| None).await.expect("it starts")
+    launcher.start(&definition, &agent, &no_secrets).await.expect("it starts")
+}
+
+fn no_secrets(value: &str) -> Result<Zeroizing<String>, SecretError> {
+    Ok(Zeroizing::new(value.to_owned()))
 }
 
 /// The most memory that this process has had, in bytes.

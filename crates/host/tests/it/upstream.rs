@@ -20,10 +20,12 @@ use std::time::Duration;
 
 use gatelodge_host::guard::GuardCommand;
 use gatelodge_host::{
-    Fingerprint, LaunchOptions, LoginShell, ServerDefinition, ServerKind, ServerLauncher, Upstream,
+    Fingerprint, LaunchOptions, LoginShell, SecretError, ServerDefinition, ServerKind, ServerLauncher,
+    Upstream,
 };
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 /// Every wait of a test has this limit: long enough for a loaded machine, and never reached by a test that passes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -95,8 +97,8 @@ fn guard_command() -> GuardCommand {
     GuardCommand::new(FIXTURE)
 }
 
-fn no_secrets(_: &str) -> Option<String> {
-    None
+fn no_secrets(_: &str) -> Result<Zeroizing<String>, SecretError> {
+    panic!("nothing refers to a secret")
 }
 
 fn definition(command: &str, args: &[&str]) -> ServerDefinition {

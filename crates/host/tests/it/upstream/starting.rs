@@ -8,6 +8,8 @@ use gatelodge_host::{
     ServerLauncher, StartError,
 };
 
+use zeroize::Zeroizing;
+
 use super::{AGENT, Lab, definition, guard_command, no_secrets, recv, script, within};
 
 /// Changes the parts of a definition that a test is about.
@@ -54,7 +56,7 @@ async fn a_server_gets_the_shells_variables_and_its_own_and_nothing_of_ours() {
     let server = with(lab.python("import json, os; print(json.dumps(dict(os.environ)))"), |env, _| {
         env.insert("KEY".to_owned(), "Bearer ${secret:token}".to_owned());
     });
-    let secrets = |name: &str| (name == "token").then(|| "t0p".to_owned());
+    let secrets = |value: &str| Ok(Zeroizing::new(value.replace("${secret:token}", "t0p")));
     let mut upstream = launcher.start(&server, &AGENT, &secrets).await.unwrap();
     let variables: BTreeMap<String, String> =
         serde_json::from_str(&recv(&mut upstream).await.unwrap()).unwrap();

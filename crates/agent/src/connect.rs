@@ -1,0 +1,265 @@
+//! `gatelodge connect`: a lent server as an ordinary stdio MCP server.
+//!
+//! Messages pass as the bytes that they are. What people should know goes to standard error; standard output carries
+//! MCP and nothing else. When the connection fails, every call that still waits is answered with a JSON-RPC error that
+//! says why, so that no client hangs.
+
+mod calls;
+mod desktop;
+mod lines;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatelodge_wire::{Control, Fingerprint, LentServer};
+use mcp_webrtc::{Channel, SendError, Sent};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::failure::{Exit, Failure};
+use crate::identity::{self, Profile};
+use crate::known::KnownDesktops;
+use crate::place::Place;
+use crate::terminal::say;
+use calls::Calls;
+use desktop::{Desktop, Expected, FirstReason};
+use lines::{Input, Output};
+
+/// How long calls in flight may still take once the client has closed its side.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+/// Makes a server that a desktop lends an ordinary stdio MCP server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Connect {
+    /// The desktop's link: tcp://HOST:PORT or ws://HOST:PORT/PATH
+    #[arg(value_name = "LINK")]
+    place: Place,
+
+    /// The server to use; may be left out where only one is lent
+    server: Option<String>,
+
+    /// Go on only if the desktop has this fingerprint (AB:CD:..., as `gatelodge host` shows it)
+    #[arg(long, value_name = "FINGERPRINT")]
+    expect: Option<Fingerprint>,
+
+    /// What to call this agent in the desktop's prompt; it is shown as a claim
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// A STUN server such as stun:stun.example.org:3478, for desktops behind NAT; may be repeated
+    #[arg(long, value_name = "URL")]
+    stun: Vec<String>,
+
+    #[command(flatten)]
+    profile: Profile,
+}
+
+/// Runs the command until the client or the desktop ends it.
+pub(crate) async fn run(options: Connect) -> Result<(), Failure> {
+    let mut input = lines::read_input();
+    let output = Arc::new(Mutex::new(Output::new()));
+    let calls = Calls::default();
+    let ended = tokio::select! {
+        biased;
+        ended = connected(&options, &mut input, &output, &calls) => ended,
+        () = told_to_stop() => return Ok(()),
+    };
+    if let Err(failure) = &ended {
+        while let Ok(message) = input.messages.try_recv() {
+            calls.asked(&message);
+        }
+        let mut output = output.lock().await;
+        for answer in calls.answers(&failure.to_string()) {
+            if output.write(answer).await.is_err() {
+                break;
+            }
+        }
+    }
+    ended
+}
+
+async fn connected(
+    options: &Connect,
+    input: &mut Input,
+    output: &Arc<Mutex<Output>>,
+    calls: &Calls,
+) -> Result<(), Failure> {
+    let client_left = input.ended.clone();
+    let (desktop, channel) = tokio::select! {
+        biased;
+        reached = reach_server(options) => reached?,
+        () = async { client_left.cancelled().await; while !input.messages.is_empty() { std::future::pending::<()>().await } } => {
+            return Ok(());
+        }
+    };
+    let session = desktop.session.clone();
+    let ended = carry(desktop, channel, input, output, calls).await;
+    session.close().await;
+    ended
+}
+
+/// Goes all the way to the channel of the wanted server.
+async fn reach_server(options: &Connect) -> Result<(Desktop, Channel), Failure> {
+    let folder = options.profile.folder()?;
+    let identity = identity::load(&options.profile).await?;
+    let place = options.place.to_string();
+    let mut known = KnownDesktops::load(&folder).map_err(|error| Failure::of(Exit::Storage, &error))?;
+    let expected = match (options.expect, known.at(&place)) {
+        (Some(given), _) => Expected::Given(given),
+        (None, Some(remembered)) => Expected::Remembered(remembered),
+        (None, None) => Expected::Anybody,
+    };
+    say!("connecting to {place}");
+    let session = desktop::reach(&identity, &options.place, expected, &options.stun).await?;
+    let found = desktop::proved(&session);
+    if expected == Expected::Anybody {
+        say!(
+            "first contact with this desktop; its fingerprint is {found}\n  in words: {}\n  Compare the words with those \
+             that the desktop shows. From now on only this desktop is accepted at {place}.",
+            found.words()
+        );
+        known.remember(&place, found).map_err(|error| Failure::of(Exit::Storage, &error))?;
+    } else {
+        say!("connected to the desktop {found}");
+    }
+    let own = identity.fingerprint();
+    say!("this agent is {own}\n  in words: {}", own.words());
+    let name = options.name.clone().unwrap_or_else(|| options.profile.agent_name());
+    let mut desktop = desktop::introduce(session, &name).await?;
+    let server = choose(&desktop.servers, options.server.as_deref())?;
+    let channel = desktop.open(&server).await?;
+    say!("ready: {} ({})", server.id, server.name);
+    Ok((desktop, channel))
+}
+
+/// Picks the server by its id, or the only one.
+fn choose(lent: &[LentServer], wanted: Option<&str>) -> Result<LentServer, Failure> {
+    let names = || lent.iter().map(|server| server.id.as_str()).collect::<Vec<_>>().join(", ");
+    match (wanted, lent) {
+        (_, []) => Err(Failure::new(
+            Exit::Refused,
+            "the desktop lends nothing to this agent; its user can change that",
+        )),
+        (Some(wanted), _) => lent.iter().find(|server| server.id == wanted).cloned().ok_or_else(|| {
+            let message =
+                format!("the desktop does not lend {wanted:?} to this agent; it lends: {}", names());
+            Failure::new(Exit::Refused, message)
+        }),
+        (None, [only]) => Ok(only.clone()),
+        (None, _) => {
+            let message =
+                format!("the desktop lends several servers; name one of them after the link: {}", names());
+            Err(Failure::new(Exit::Refused, message))
+        }
+    }
+}
+
+/// Carries messages both ways until one side has had enough.
+async fn carry(
+    mut desktop: Desktop,
+    channel: Channel,
+    input: &mut Input,
+    output: &Arc<Mutex<Output>>,
+    calls: &Calls,
+) -> Result<(), Failure> {
+    let (sender, mut receiver) = channel.split();
+    let reason = FirstReason::default();
+    let mut down = JoinSet::new();
+    down.spawn({
+        let (output, calls) = (Arc::clone(output), calls.clone());
+        async move {
+            while let Some(message) = receiver.recv().await {
+                calls.answered(&message);
+                if output.lock().await.write(message).await.is_err() {
+                    // Nobody reads the answers any more, so that there is nobody to tell.
+                    return true;
+                }
+            }
+            false
+        }
+    });
+    let up = async {
+        while let Some(message) = input.messages.recv().await {
+            calls.asked(&message);
+            match sender.send(message.clone()).await {
+                Ok(Sent::Message) => {}
+                Ok(_) => say!("an answer was too large for the desktop; it got an error instead"),
+                Err(error @ (SendError::TooLarge { .. } | SendError::NotUtf8)) => {
+                    refuse(&message, &error, output, calls).await;
+                }
+                Err(_) => std::future::pending().await,
+            }
+        }
+        let _ = tokio::time::timeout(LAST_ANSWERS, calls.all_answered()).await;
+    };
+    let told = async {
+        loop {
+            match desktop.next_control().await {
+                Ok(Control::Pending { message, seconds, .. }) => say!("{message} (up to {seconds} s)"),
+                Ok(_) => {}
+                Err(failure) => return failure,
+            }
+        }
+    };
+    let outcome = tokio::select! {
+        biased;
+        failure = told => { reason.set(failure); None }
+        client_gone = down.join_next() => Some(matches!(client_gone, Some(Ok(true)))),
+        () = up => Some(true),
+    };
+    match outcome {
+        Some(true) => {
+            desktop.goodbye("the client has left").await;
+            Ok(())
+        }
+        Some(false) => Err(why_the_channel_closed(&mut desktop).await),
+        None => Err(reason.take().unwrap_or_else(lost)),
+    }
+}
+
+/// The reason comes on the control channel, perhaps a moment after the channel's end.
+async fn why_the_channel_closed(desktop: &mut Desktop) -> Failure {
+    let reason = async {
+        loop {
+            if let Err(failure) = desktop.next_control().await {
+                return failure;
+            }
+        }
+    };
+    let failure = tokio::time::timeout(Duration::from_secs(1), reason).await.unwrap_or_else(|_| lost());
+    // A desktop that has let the agent in refuses nothing any more without saying why.
+    if failure.exit() == Exit::Refused && !failure.to_string().starts_with("the desktop refused") {
+        lost()
+    } else {
+        failure
+    }
+}
+
+fn lost() -> Failure {
+    Failure::new(Exit::Lost, "the connection to the desktop was lost")
+}
+
+/// Answers a message that could not be sent, in the desktop's place.
+async fn refuse(message: &Bytes, error: &SendError, output: &Mutex<Output>, calls: &Calls) {
+    say!("a message was not sent: {error}");
+    if let Some(answer) = calls.refusal(message, &error.to_string()) {
+        let _ = output.lock().await.write(answer).await;
+    }
+}
+
+/// Waits for the signal with which clients end a server that does not end by itself.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

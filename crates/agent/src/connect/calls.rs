@@ -1,0 +1,95 @@
+//! The calls that wait for an answer, so that each gets one even when the connection does not last.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use gatelodge_wire::{Envelope, peek};
+use tokio::sync::Notify;
+
+/// The JSON-RPC code of an answer that stands in for one that cannot come any more: the server error range that
+/// JSON-RPC leaves to implementations.
+const CONNECTION_FAILED: i32 = -32_000;
+
+/// The ids of the client's unanswered requests, as JSON text.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Calls {
+    waiting: Arc<Mutex<HashSet<String>>>,
+    answered: Arc<Notify>,
+}
+
+impl Calls {
+    /// Notes a message from the client.
+    pub(super) fn asked(&self, message: &[u8]) {
+        if let Ok(Envelope::Request { id, .. }) = peek(message) {
+            self.lock().insert(id.as_str().to_owned());
+        }
+    }
+
+    /// Notes a message from the server.
+    pub(super) fn answered(&self, message: &[u8]) {
+        if let Ok(Envelope::Response { id, .. }) = peek(message) {
+            let mut waiting = self.lock();
+            waiting.remove(id.as_str());
+            if waiting.is_empty() {
+                self.answered.notify_waiters();
+            }
+        }
+    }
+
+    /// Waits until no request is unanswered.
+    pub(super) async fn all_answered(&self) {
+        loop {
+            let answered = self.answered.notified();
+            if self.lock().is_empty() {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    /// Makes an error answer for every request that waits; none does after that.
+    pub(super) fn answers(&self, reason: &str) -> Vec<Bytes> {
+        let waiting = std::mem::take(&mut *self.lock());
+        waiting.iter().map(|id| error(id, reason)).collect()
+    }
+
+    /// Makes an error answer for one message, if it is a request.
+    pub(super) fn refusal(&self, message: &[u8], reason: &str) -> Option<Bytes> {
+        let Ok(Envelope::Request { id, .. }) = peek(message) else { return None };
+        self.lock().remove(id.as_str());
+        Some(error(id.as_str(), reason))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn error(id: &str, reason: &str) -> Bytes {
+    let reason = serde_json::Value::from(reason);
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{CONNECTION_FAILED},"message":{reason}}}}}"#)
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_answered_once() {
+        let calls = Calls::default();
+        calls.asked(br#"{"jsonrpc":"2.0","id":1,"method":"a"}"#);
+        calls.asked(br#"{"jsonrpc":"2.0","id":"x","method":"b"}"#);
+        calls.asked(br#"{"jsonrpc":"2.0","method":"n"}"#);
+        calls.answered(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+        let answers = calls.answers(r#"it "broke""#);
+        assert_eq!(
+            answers,
+            [Bytes::from_static(
+                br#"{"jsonrpc":"2.0","id":"x","error":{"code":-32000,"message":"it \"broke\""}}"#
+            )]
+        );
+        assert!(calls.answers("again").is_empty());
+    }
+}

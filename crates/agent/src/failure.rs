@@ -1,0 +1,70 @@
+//! How the command ends: a sentence on standard error and an exit code that scripts can branch on.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// The exit codes, as `gatelodge --help` documents them. Codes 0 and 2 (wrong usage) are clap's as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Anything without a code of its own.
+    Other = 1,
+    /// The link or the path to the desktop failed; trying again later may help.
+    Unreachable = 3,
+    /// The desktop said no, or lends nothing (of that name) to this agent.
+    Refused = 4,
+    /// Another desktop is there than the expected or remembered one.
+    WrongDesktop = 5,
+    /// Nobody decided in time.
+    NoAnswer = 6,
+    /// The session was up and has been lost or ended by the desktop.
+    Lost = 7,
+    /// The identity, the keychain or the database cannot be used.
+    Storage = 8,
+}
+
+/// Why the command ends without having done what it was asked for.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// Uses an error and its causes as the message.
+    pub(crate) fn of(exit: Exit, error: &dyn std::error::Error) -> Self {
+        Self::new(exit, with_causes(error))
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+/// An error with its causes, as one sentence. A cause that its error already repeats is left out.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut sentence = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !sentence.contains(&text) {
+            sentence.push_str(": ");
+            sentence.push_str(&text);
+        }
+        source = cause.source();
+    }
+    sentence
+}

@@ -1,0 +1,237 @@
+//! The MCP server: what rmcp asks, handed to threads that may block. [`crate::tools`], [`crate::resources`] and
+//! [`crate::watch`] have the answers.
+
+use std::sync::Arc;
+
+use rmcp::ServerHandler;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+};
+use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
+use tokio::sync::Semaphore;
+
+use crate::definitions::{self, Effect};
+use crate::failure::Failure;
+use crate::folder::{Folder, Folders, OpenFolderError};
+use crate::watch::{self, Watches};
+use crate::{resources, tools};
+
+/// Calls that are worked on at once for one client. More would not be faster on a disk, and each may hold a large file.
+const WORKING_LIMIT: usize = 4;
+
+/// `subscriptions/listen` requests of one client that are open at once; each has a watcher of the system's.
+const LISTENING_LIMIT: usize = 16;
+
+/// An MCP server for folders.
+///
+/// Each connection is served by its own value: a clone shares the open folders, and nothing else, with the one that it
+/// was made from. See the [crate's documentation](crate) for what it does.
+#[derive(Debug)]
+pub struct FileServer {
+    shared: Arc<Served>,
+    working: Arc<Semaphore>,
+    listening: Arc<Semaphore>,
+    watches: Watches,
+}
+
+/// What all clones have in common.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) folders: Folders,
+    tools: Vec<Tool>,
+}
+
+impl FileServer {
+    /// Opens the folders. Each is held from now on: what is put in its place later is not served.
+    ///
+    /// # Errors
+    ///
+    /// When there is no folder, one can't be opened, or a read-only one lies in a read-write one.
+    pub fn open(folders: impl IntoIterator<Item = Folder>) -> Result<Self, OpenFolderError> {
+        let folders = Folders::open(folders)?;
+        let definitions = definitions::all().into_iter();
+        let listed =
+            definitions.filter(|definition| folders.writable() || definition.effect == Effect::Reads);
+        let tools = listed.map(|definition| definition.tool).collect();
+        Ok(Self::of(Arc::new(Served { folders, tools })))
+    }
+
+    fn of(shared: Arc<Served>) -> Self {
+        Self {
+            shared,
+            working: Arc::new(Semaphore::new(WORKING_LIMIT)),
+            listening: Arc::new(Semaphore::new(LISTENING_LIMIT)),
+            watches: Watches::default(),
+        }
+    }
+
+    /// Does work that blocks, when it is its turn.
+    async fn work<T: Send + 'static>(
+        &self,
+        context: &RequestContext<RoleServer>,
+        work: impl FnOnce(&Served, &tokio_util::sync::CancellationToken) -> T + Send + 'static,
+    ) -> Result<T, ErrorData> {
+        let permit = Arc::clone(&self.working).acquire_owned().await;
+        let (shared, cancel) = (Arc::clone(&self.shared), context.ct.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work(&shared, &cancel)
+        });
+        done.await.map_err(|error| ErrorData::internal_error(format!("the server failed: {error}"), None))
+    }
+}
+
+impl Clone for FileServer {
+    fn clone(&self) -> Self {
+        Self::of(Arc::clone(&self.shared))
+    }
+}
+
+impl ServerHandler for FileServer {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_resources_list_changed()
+            .build();
+        let folders: Vec<String> = self
+            .shared
+            .folders
+            .iter()
+            .map(|folder| format!("{} ({})", folder.name.display(), folder.access))
+            .collect();
+        let mut info = ServerConfig::new(capabilities);
+        info.server_info = Implementation::new("gatelodge-files", env!("CARGO_PKG_VERSION"));
+        info.instructions =
+            Some(format!("Serves the files in these folders, and nothing else: {}", folders.join(", ")));
+        info
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.shared.tools.clone()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.shared.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let (name, arguments) = (request.name, request.arguments.unwrap_or_default());
+        if !self.shared.tools.iter().any(|tool| tool.name == name) {
+            let writes = definitions::all().iter().any(|definition| definition.tool.name == name);
+            let reason =
+                if writes { "every folder is shared read-only" } else { "tools/list names those there are" };
+            let text = format!("there is no tool {name}; {reason}");
+            return Ok(CallToolResult::error(vec![ContentBlock::text(text)]).into());
+        }
+        let result =
+            self.work(&context, move |served, cancel| tools::call(&served.folders, &name, arguments, cancel));
+        Ok(result.await?.into())
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        if is_legacy(&context) {
+            // Who has seen the list is told when it changes; in the later protocol a client asks for that.
+            self.watches.watch_lists(&self.shared, &context.peer).await;
+        }
+        let cursor = request.and_then(|request| request.cursor);
+        let work =
+            move |served: &Served, cancel: &_| resources::list(&served.folders, cursor.as_deref(), cancel);
+        let (resources, next) = self.work(&context, work).await?.map_err(error)?;
+        let mut result = ListResourcesResult::with_all_items(resources);
+        result.next_cursor = next;
+        Ok(result)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates(&self.shared.folders)))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let work = move |served: &Served, _: &_| resources::contents(&served.folders, &request.uri);
+        let contents = self.work(&context, work).await?.map_err(error)?;
+        Ok(ReadResourceResult::new(vec![contents]).into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let uri = request.uri.clone();
+        let exists =
+            move |served: &Served, _: &_| resources::locate(&served.folders, &uri)?.metadata().map(|_| ());
+        self.work(&context, exists).await?.map_err(error)?;
+        self.watches.subscribe(&self.shared, &context.peer, request.uri).await.map_err(error)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.watches.unsubscribe(request.uri).await;
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.resources_list_changed = requested.resources_list_changed;
+        let served = |uri: &&String| resources::locate(&self.shared.folders, uri).is_ok();
+        accepted.resource_subscriptions = requested
+            .resource_subscriptions
+            .as_ref()
+            .map(|uris| uris.iter().filter(served).take(watch::SUBSCRIPTIONS_LIMIT).cloned().collect());
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let Ok(_permit) = self.listening.try_acquire() else {
+            let message =
+                format!("{LISTENING_LIMIT} subscriptions are open, and that is the limit; cancel one first");
+            return Err(ErrorData::invalid_request(message, None));
+        };
+        watch::listen(&self.shared, &context).await;
+        Ok(())
+    }
+}
+
+fn is_legacy(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_none_or(|version| version.as_str() < ProtocolVersion::V_2026_07_28.as_str())
+}
+
+/// What a failure is where it is no tool's result.
+fn error(failure: Failure) -> ErrorData {
+    let message = failure.to_string();
+    match failure {
+        Failure::Io { .. } | Failure::Cancelled => ErrorData::internal_error(message, None),
+        Failure::Request(_) | Failure::TooLarge { .. } | Failure::TooMany { .. } => {
+            ErrorData::invalid_params(message, None)
+        }
+        _ => ErrorData::resource_not_found(message, None),
+    }
+}

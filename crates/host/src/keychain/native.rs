@@ -1,0 +1,58 @@
+//! The keychains of macOS and Windows.
+
+use keyring_core::api::CredentialStoreApi;
+use keyring_core::{CredentialStore, Entry, Error};
+use std::sync::Arc;
+
+use super::system::{Backend, Failure};
+use super::{KeychainError, SecretBytes};
+
+pub(super) fn connect(service: &str) -> Result<Box<dyn Backend>, KeychainError> {
+    #[cfg(target_os = "macos")]
+    let store = apple_native_keyring_store::keychain::Store::new();
+    #[cfg(windows)]
+    let store = windows_native_keyring_store::Store::new();
+    let store: Arc<CredentialStore> = store.map_err(|error| KeychainError::NoService(error.to_string()))?;
+    Ok(Box::new(Native { store, service: service.to_owned() }))
+}
+
+struct Native {
+    store: Arc<CredentialStore>,
+    service: String,
+}
+
+impl Native {
+    fn entry(&self, name: &str) -> Result<Entry, Failure> {
+        self.store.build(&self.service, name, None).map_err(failure)
+    }
+}
+
+impl Backend for Native {
+    fn get(&mut self, name: &str) -> Result<Option<SecretBytes>, Failure> {
+        match self.entry(name)?.get_secret() {
+            Ok(bytes) => Ok(Some(SecretBytes::new(bytes))),
+            Err(Error::NoEntry) => Ok(None),
+            Err(error) => Err(failure(error)),
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &SecretBytes, _wanted: &dyn Fn() -> bool) -> Result<(), Failure> {
+        self.entry(name)?.set_secret(value.expose()).map_err(failure)
+    }
+
+    fn delete(&mut self, name: &str, _wanted: &dyn Fn() -> bool) -> Result<bool, Failure> {
+        match self.entry(name)?.delete_credential() {
+            Ok(()) => Ok(true),
+            Err(Error::NoEntry) => Ok(false),
+            Err(error) => Err(failure(error)),
+        }
+    }
+}
+
+/// Only an error's `Display` is repeated: some hold the secret itself, which `Debug` would print.
+fn failure(error: Error) -> Failure {
+    Failure::Keychain(match error {
+        Error::NoStorageAccess(reason) => KeychainError::Denied(reason.to_string()),
+        error => KeychainError::Other(error.to_string()),
+    })
+}
