@@ -14,6 +14,7 @@ mod server;
 mod store;
 mod time;
 mod trust;
+mod upstream;
 
 pub use activity::{
     Activity, ActivityEntry, ActivityEvent, ActivityFilter, ActivityRecorder, ActivityRow, AgentChange,
@@ -35,4 +36,10 @@ pub use time::Timestamp;
 pub use trust::{
     AgentLabel, AgentRecord, AgentState, GrantsVerdict, LabelError, Origin, Pairing, RecordError, TrustError,
     TrustStore,
+};
+pub use upstream::{
+    EndCause, EndReason, Ending, Era, InProcessError, InProcessTransport, LaunchOptions, LogLine, LogSource,
+    LoginEnvironment, LoginShell, MESSAGE_LIMIT, ProbeError, ProgramError, ResolveSecrets, ServerLauncher,
+    ServerLog, ServerReport, StartError, Upstream, UpstreamError, UpstreamReceiver, UpstreamSender, guard,
+    probe_upstream,
 };

@@ -1,4 +1,4 @@
-//! The host's parts together, and against the software of the system.
+//! The host's parts together, with real processes and against the software of the system.
 
 #![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
 
@@ -6,3 +6,4 @@
 mod desktop_session;
 #[cfg(target_os = "linux")]
 mod keyring;
+mod upstream;
