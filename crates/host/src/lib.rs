@@ -4,7 +4,9 @@
 //! What is lent is described by a [`ServerDefinition`]; who may use it, and how much of it, by a [`Grant`].
 
 mod activity;
+pub mod approval;
 mod desktop_identity;
+pub mod gate;
 mod grant;
 mod home;
 mod keychain;
