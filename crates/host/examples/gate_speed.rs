@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bytes::Bytes;
-use gatelodge_host::{Gate, GateConfig, GateLimits, Grant, Moment, Output};
+use gatelodge_host::Grant;
+use gatelodge_host::gate::{Gate, GateConfig, GateLimits, Moment, Output};
 
 /// How often each measurement is repeated; the median counts.
 const ROUNDS: usize = 15;

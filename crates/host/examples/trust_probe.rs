@@ -18,9 +18,10 @@ mod linux {
     use std::path::PathBuf;
     use std::sync::Arc;
 
+    use gatelodge_host::trust::{GrantsVerdict, Origin, Pairing, TrustStore};
     use gatelodge_host::{
-        Fingerprint, Grant, GrantsVerdict, Home, Keychain, KeychainScope, Origin, Pairing, Secrets, Store,
-        SystemKeychain, Timestamp, TrustStore, load_or_create_identity,
+        Fingerprint, Grant, Home, Keychain, KeychainScope, Secrets, Store, SystemKeychain, Timestamp,
+        load_or_create_identity,
     };
 
     pub(super) fn main() {

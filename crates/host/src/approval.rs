@@ -49,8 +49,8 @@ pub enum Subject {
     UnknownAgent {
         /// The link that it came by.
         link: String,
-        /// The server that the link is for.
-        server: ServerId,
+        /// The servers that it would be lent.
+        servers: Vec<ServerId>,
         /// Whether it proved an identity that it will have the next time, too.
         stable: bool,
         /// The known agent that has the same name and another fingerprint, if there is one.
@@ -111,8 +111,8 @@ impl Subject {
             (Self::ToolCall { .. }, _) => false,
             (Self::Session { server: a }, Self::Session { server: b }) => a == b,
             (
-                Self::UnknownAgent { server: a, link: c, .. },
-                Self::UnknownAgent { server: b, link: d, .. },
+                Self::UnknownAgent { servers: a, link: c, .. },
+                Self::UnknownAgent { servers: b, link: d, .. },
             ) => (a, c) == (b, d),
             (a, b) => a == b,
         }

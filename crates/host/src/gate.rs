@@ -219,7 +219,8 @@ struct Held {
 ///
 /// ```
 /// use bytes::Bytes;
-/// use gatelodge_host::{Gate, GateConfig, GateLimits, Grant, Moment, Output};
+/// use gatelodge_host::Grant;
+/// use gatelodge_host::gate::{Gate, GateConfig, GateLimits, Moment, Output};
 ///
 /// # let grant: Grant = serde_json::from_value(serde_json::json!({
 /// #     "agent": (["AB"; 32].join(":")), "server": "notes", "tools": {"default": "allow"},

@@ -9,11 +9,9 @@ use std::process::ExitCode;
 
 use zeroize::Zeroizing;
 
-use gatelodge_host::guard::{self, GuardCommand};
-use gatelodge_host::{
-    Fingerprint, LaunchOptions, LoginShell, SecretError, ServerDefinition, ServerKind, ServerLauncher,
-    Upstream,
-};
+use gatelodge_host::upstream::guard::{self, GuardCommand};
+use gatelodge_host::upstream::{LaunchOptions, LoginShell, ServerLauncher, Upstream};
+use gatelodge_host::{Fingerprint, SecretError, ServerDefinition, ServerKind};
 
 /// The largest message that `drain` takes.
 const LIMIT: usize = 1024 * 1024;

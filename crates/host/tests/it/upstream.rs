@@ -18,11 +18,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use gatelodge_host::guard::GuardCommand;
-use gatelodge_host::{
-    Fingerprint, LaunchOptions, LoginShell, SecretError, ServerDefinition, ServerKind, ServerLauncher,
-    Upstream,
-};
+use gatelodge_host::upstream::guard::GuardCommand;
+use gatelodge_host::upstream::{LaunchOptions, LoginShell, ServerLauncher, Upstream};
+use gatelodge_host::{Fingerprint, SecretError, ServerDefinition, ServerKind};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;

@@ -55,7 +55,7 @@ fn fingerprint(agent: u8) -> Fingerprint {
 fn unknown() -> Subject {
     Subject::UnknownAgent {
         link: "tcp".to_owned(),
-        server: "notes".parse().unwrap(),
+        servers: vec!["notes".parse().unwrap()],
         stable: false,
         namesake: None,
     }
@@ -303,7 +303,7 @@ fn each_kind_has_its_answers() {
     let always = || Answer::Always(Terms::default());
     let stable = Subject::UnknownAgent {
         link: String::new(),
-        server: "notes".parse().unwrap(),
+        servers: vec!["notes".parse().unwrap()],
         stable: true,
         namesake: None,
     };

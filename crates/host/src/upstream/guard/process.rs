@@ -35,7 +35,7 @@ const USAGE: u8 = 64;
 /// what this returns, and does nothing before.
 ///
 /// ```no_run
-/// # use gatelodge_host::guard;
+/// # use gatelodge_host::upstream::guard;
 /// fn main() -> std::process::ExitCode {
 ///     if std::env::args_os().nth(1).is_some_and(|argument| argument == guard::GUARD_ARGUMENT) {
 ///         return guard::run();

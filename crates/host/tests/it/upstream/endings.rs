@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatelodge_host::{EndCause, Ending, UpstreamError};
+use gatelodge_host::upstream::{EndCause, Ending, UpstreamError};
 
 use super::{Lab, closed, recv, within};
 

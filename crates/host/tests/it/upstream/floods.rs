@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use gatelodge_host::{EndCause, Ending, LogSource, ServerDefinition, ServerKind};
+use gatelodge_host::upstream::{EndCause, Ending, LogSource};
+use gatelodge_host::{ServerDefinition, ServerKind};
 
 use super::{FIXTURE, Lab, recv, within};
 

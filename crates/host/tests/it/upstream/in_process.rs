@@ -1,6 +1,6 @@
 //! A built-in server behind an upstream.
 
-use gatelodge_host::{EndCause, Ending, Upstream, UpstreamError};
+use gatelodge_host::upstream::{EndCause, Ending, Upstream, UpstreamError};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::{ServerHandler, ServiceExt, tool, tool_handler, tool_router};
 

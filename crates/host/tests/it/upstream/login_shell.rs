@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gatelodge_host::{LoginEnvironment, LoginShell};
+use gatelodge_host::upstream::{LoginEnvironment, LoginShell};
 
 use super::{Lab, guard_command, script, within};
 

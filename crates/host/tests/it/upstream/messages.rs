@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatelodge_host::{Ending, LaunchOptions, UpstreamError};
+use gatelodge_host::upstream::{Ending, LaunchOptions, UpstreamError};
 
 use super::{Lab, recv, within};
 

@@ -1,6 +1,6 @@
 //! A probe lists what a server has, whichever era it speaks, and leaves nothing behind.
 
-use gatelodge_host::{Era, ProbeError, StartError, Upstream, probe_upstream};
+use gatelodge_host::upstream::{Era, ProbeError, StartError, Upstream, probe_upstream};
 use serde_json::value::RawValue;
 
 use super::{Lab, no_secrets, within};
@@ -52,7 +52,7 @@ fn texts(list: &[Box<RawValue>]) -> Vec<&str> {
     list.iter().map(|entry| entry.get()).collect()
 }
 
-async fn probe(lab: &Lab, era: &str) -> (Result<gatelodge_host::ServerReport, ProbeError>, usize) {
+async fn probe(lab: &Lab, era: &str) -> (Result<gatelodge_host::upstream::ServerReport, ProbeError>, usize) {
     let note = lab.path("note");
     let mut server = lab.python(SERVER);
     if let gatelodge_host::ServerKind::Stdio { args, .. } = &mut server.kind {

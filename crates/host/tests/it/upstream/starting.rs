@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use gatelodge_host::{
-    Ending, Fingerprint, LaunchOptions, LoginShell, ProgramError, ServerDefinition, ServerKind,
-    ServerLauncher, StartError,
-};
-
+use gatelodge_host::upstream::{Ending, LaunchOptions, LoginShell, ProgramError, ServerLauncher, StartError};
+use gatelodge_host::{Fingerprint, ServerDefinition, ServerKind};
 use zeroize::Zeroizing;
 
 use super::{AGENT, Lab, definition, guard_command, no_secrets, recv, script, within};
@@ -156,7 +153,7 @@ async fn a_server_that_crashes_again_and_again_is_held_back_for_its_agent_only()
 async fn a_guard_that_cannot_be_started_means_no_server() {
     let lab = Lab::new();
     let shell = LoginShell::new("/bin/false".into(), guard_command());
-    let nothing = gatelodge_host::guard::GuardCommand::new("/no/such/guard");
+    let nothing = gatelodge_host::upstream::guard::GuardCommand::new("/no/such/guard");
     let launcher = ServerLauncher::new(nothing, shell, LaunchOptions::default());
     let error = launcher.start(&lab.sh("exec cat"), &AGENT, &no_secrets).await.unwrap_err();
     assert!(matches!(error, StartError::Spawn(_)), "{error:?}");
