@@ -14,7 +14,9 @@ use super::{KeychainError, SecretBytes};
 
 pub(super) fn connect(service: &str) -> Result<Box<dyn Backend>, KeychainError> {
     let failed = |failure| match failure {
-        Failure::Keychain(error @ (KeychainError::Locked | KeychainError::Denied(_) | KeychainError::NoService(_)))
+        Failure::Keychain(
+            error @ (KeychainError::Locked | KeychainError::Denied(_) | KeychainError::NoService(_)),
+        )
         | Failure::Lost(error @ KeychainError::NoService(_)) => error,
         // Nothing has answered yet, so whatever it is, there is no keychain to talk to.
         Failure::Keychain(error) | Failure::Lost(error) => KeychainError::NoService(match error {
