@@ -8,12 +8,14 @@
 mod envelope;
 mod fingerprint;
 mod fragments;
+mod message;
 mod sdp;
 mod signaling;
 
 pub use envelope::envelope;
 pub use fingerprint::fingerprint;
 pub use fragments::fragments;
+pub use message::message;
 pub use sdp::sdp;
 pub use signaling::{paste, signaling};
 
@@ -23,10 +25,11 @@ mod tests {
 
     type Target = (&'static str, fn(&[u8]));
 
-    const TARGETS: [Target; 6] = [
+    const TARGETS: [Target; 7] = [
         ("envelope", super::envelope),
         ("fingerprint", super::fingerprint),
         ("fragments", super::fragments),
+        ("message", super::message),
         ("paste", super::paste),
         ("sdp", super::sdp),
         ("signaling", super::signaling),

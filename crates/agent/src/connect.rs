@@ -249,7 +249,7 @@ async fn refuse(message: &Bytes, error: &SendError, output: &Mutex<Output>, call
 }
 
 /// Waits for the signal with which clients end a server that does not end by itself.
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -23,11 +23,16 @@ impl Profile {
 
     /// Returns what this agent calls itself unless told otherwise.
     pub(crate) fn agent_name(&self) -> String {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-        let host = host.or_else(|| std::env::var("COMPUTERNAME").ok());
-        let host = host.as_deref().map_or("an agent", str::trim).to_owned();
+        let host = machine_name().unwrap_or_else(|| "an agent".to_owned());
         if self.profile == "default" { host } else { format!("{} on {host}", self.profile) }
     }
+}
+
+/// Returns what this machine is called.
+pub(crate) fn machine_name() -> Option<String> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| std::env::var("COMPUTERNAME").ok())?;
+    Some(host.trim().to_owned()).filter(|host| !host.is_empty())
 }
 
 /// Where everything is kept.

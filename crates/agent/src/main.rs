@@ -3,6 +3,8 @@
 
 mod connect;
 mod failure;
+mod files;
+mod host;
 mod identity;
 mod known;
 mod place;
@@ -11,6 +13,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use gatelodge_host::upstream::guard;
 use gatelodge_wire::Fingerprint;
 
 use crate::failure::{Exit, Failure};
@@ -48,6 +51,8 @@ struct Command {
 #[derive(Debug, Subcommand)]
 enum Action {
     Connect(connect::Connect),
+    Host(Box<host::Host>),
+    Files(files::Files),
     /// Show this agent's identity: its fingerprint, and the words for it
     Id {
         #[command(flatten)]
@@ -75,6 +80,9 @@ enum Action {
 }
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == guard::GUARD_ARGUMENT) {
+        return guard::run();
+    }
     let command = Command::parse();
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("GATELODGE_LOG") {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -102,6 +110,8 @@ fn main() -> ExitCode {
 async fn run(action: Action) -> Result<(), Failure> {
     match action {
         Action::Connect(options) => connect::run(options).await,
+        Action::Host(host) => host::run(*host).await,
+        Action::Files(options) => files::run(options).await,
         Action::Id { profile, json } => {
             let fingerprint = identity::load(&profile).await?.fingerprint();
             show_identity(&fingerprint, json);

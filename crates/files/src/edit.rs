@@ -132,9 +132,9 @@ mod tests {
 
     #[test]
     fn the_first_exact_match_is_replaced() {
-        assert_eq!(edited("a b a\n", "a", "c").unwrap(), "c b a\n");
+        assert_eq!(edited("a b a\n", "a", "$1").unwrap(), "$1 b a\n");
         assert_eq!(
-            edited("a\r\nb\n", "a\nb", "$1").unwrap_err().to_string(),
+            edited("a\nc\n", "a\nb", "$1").unwrap_err().to_string(),
             "Could not find exact match for edit:\na\nb"
         );
     }

@@ -172,7 +172,10 @@ where
                         self.buffer = BytesMut::from(&self.buffer[..]);
                     }
                     line.truncate(line.len() - 1);
-                    if let Some(mut oversized) = self.oversized.take() {
+                    let is_oversized = line.len() > MESSAGE_LIMIT;
+                    if let Some(mut oversized) =
+                        self.oversized.take().or_else(|| is_oversized.then(Oversized::default))
+                    {
                         oversized.feed(&line);
                         return Ok(Some(Line::Oversized(oversized.id())));
                     }

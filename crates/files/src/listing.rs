@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 /// deep.
 pub(crate) const DEPTH_LIMIT: usize = 200;
 
+/// How directories are opened for reading.
+const OPEN: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
 /// What an entry is, without following symbolic links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -44,7 +47,9 @@ impl Listing {
     /// Reads a whole directory.
     pub(crate) fn read(dir: &Dir) -> io::Result<Self> {
         let (mut names, mut entries) = (Vec::new(), Vec::new());
-        let mut stream = rustix::fs::Dir::read_from(dir)?;
+        // cap-std's handles may be good for paths only, and a handle that is shared has one position for all readers.
+        let readable = rustix::fs::openat(dir, c".", OPEN, Mode::empty())?;
+        let mut stream = rustix::fs::Dir::new(readable)?;
         while let Some(entry) = stream.read() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
@@ -85,8 +90,8 @@ impl Listing {
 
 /// Opens a directory by its name in another one. A symbolic link that has taken its place is not followed.
 pub(crate) fn open_child(dir: &Dir, name: &[u8]) -> io::Result<Dir> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let child = rustix::fs::openat(dir, OsStr::from_bytes(name), flags, Mode::empty())?;
+    let child =
+        rustix::fs::openat(dir, OsStr::from_bytes(name), OPEN.union(OFlags::NOFOLLOW), Mode::empty())?;
     Ok(Dir::from_std_file(child.into()))
 }
 

@@ -58,8 +58,9 @@ impl Folders {
         {
             return Err(Failure::WindowsPath { asked: asked.to_owned() });
         }
-        let path = if let Some(path) = uri::to_path(asked) {
-            path
+        let outside = || Failure::Outside { asked: asked.to_owned(), shared: self.names(", ") };
+        let path = if asked.starts_with("file://") {
+            uri::to_path(asked).ok_or_else(outside)?
         } else if asked == "~" || asked.starts_with("~/") {
             let home = std::env::home_dir().unwrap_or_default();
             home.join(asked[1..].trim_start_matches('/'))
@@ -72,7 +73,7 @@ impl Folders {
             self.iter().find_map(|folder| self.containing(&lexical(&folder.name.join(&path))))
         };
         let Some((folder, path)) = found else {
-            return Err(Failure::Outside { asked: asked.to_owned(), shared: self.names(", ") });
+            return Err(outside());
         };
         folder.check_unchanged()?;
         Ok(Place { folders: self, folder, path, asked: asked.to_owned() })

@@ -68,8 +68,6 @@ pub enum IdentityEntryError {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
-
     use std::convert::Infallible;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};

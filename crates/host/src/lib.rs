@@ -1,28 +1,64 @@
 //! The desktop without a desktop: everything that Gatelodge does on the machine whose MCP servers are lent, with no
 //! window and no terminal in it.
 //!
-//! What is lent is described by a [`ServerDefinition`]; who may use it, and how much of it, by a [`Grant`].
+//! A [`Host`] is a running desktop. What it tells is a stream of [`HostEvent`]s; what it asks is answered where
+//! [`Host::approvals`] shows it; what else there is to do goes through [`Host::perform`].
+//!
+//! ```no_run
+//! use gatelodge_host::manage::Request;
+//! use gatelodge_host::upstream::guard::GuardCommand;
+//! use gatelodge_host::{Home, Host, HostConfig};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = HostConfig::new(Home::from_env(), GuardCommand::current_exe()?);
+//! let (host, mut events) = Host::start(config).await?;
+//! println!("{:?}", host.perform(Request::Servers).await);
+//! while let Some(event) = events.recv().await {
+//!     println!("{event:?}");
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # The way of one call
+//!
+//! A link brings a peer; the handshake proves who it is; [`trust`] knows whether it may come in, or [`approval`] asks.
+//! Each channel that it opens gets a server of its own ([`upstream`]), and a [`gate`] between the two that judges every
+//! message by the [`Grant`]. What happened is in the [`activity`] log.
+//!
+//! # What is kept
+//!
+//! Servers, links, grants and the log are in a database; the desktop's identity, the record of each agent and secrets are
+//! in the operating system's keychain. Grants that do not match the record's digest count as none.
 
-mod activity;
+pub mod activity;
+pub mod approval;
+mod desktop;
 mod desktop_identity;
+mod error;
+mod event;
+pub mod gate;
 mod grant;
 mod home;
+mod host;
 mod keychain;
 mod link;
+mod links;
+pub mod manage;
 mod secret;
 mod server;
+mod session;
 mod store;
 mod time;
-mod trust;
+pub mod trust;
+pub mod upstream;
 
-pub use activity::{
-    Activity, ActivityEntry, ActivityEvent, ActivityFilter, ActivityRecorder, ActivityRow, AgentChange,
-    Answer, ArgumentsText, BoundedText, BriefText, CallOutcome, ChainHead, ChainVerdict, DecidedBy,
-};
+pub use desktop::{Transient, least_grant};
 pub use desktop_identity::{IdentityEntryError, load_or_create_identity};
+pub use event::{HostEvent, HostEvents, SessionId};
 pub use gatelodge_wire::Fingerprint;
 pub use grant::{EntryRule, Grant, ToolPin, ToolRule, ToolRules};
 pub use home::{HOME_VARIABLE, Home};
+pub use host::{Host, HostConfig, StartError};
 pub use keychain::{
     Injection, Keychain, KeychainCall, KeychainError, KeychainScope, MAX_KEYCHAIN_VALUE, MemoryKeychain,
     SecretBytes, SystemKeychain,
@@ -32,7 +68,3 @@ pub use secret::{SecretError, SecretName, Secrets, secret_references};
 pub use server::{FolderAccess, ServerDefinition, ServerId, ServerIdError, ServerKind, SharedFolder};
 pub use store::{Settings, Store, StoreError};
 pub use time::Timestamp;
-pub use trust::{
-    AgentLabel, AgentRecord, AgentState, GrantsVerdict, LabelError, Origin, Pairing, RecordError, TrustError,
-    TrustStore,
-};

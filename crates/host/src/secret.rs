@@ -196,8 +196,6 @@ pub enum SecretError {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
-
     use super::*;
     use crate::keychain::{Injection, MemoryKeychain};
 

@@ -66,7 +66,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub(super) fn append_activity(&self, entries: &[ActivityEntry]) -> Result<(), StoreError> {
+    pub(crate) fn append_activity(&self, entries: &[ActivityEntry]) -> Result<(), StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
         let ChainHead { mut seq, mut hash } = head(&transaction)?;

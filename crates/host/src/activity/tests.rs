@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
-
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -1,29 +1,25 @@
 //! The keychains of macOS and Windows.
 
-use keyring_core::api::CredentialStoreApi;
-use keyring_core::{CredentialStore, Entry, Error};
-use std::sync::Arc;
+use keyring::{Entry, Error};
 
 use super::system::{Backend, Failure};
 use super::{KeychainError, SecretBytes};
 
 pub(super) fn connect(service: &str) -> Result<Box<dyn Backend>, KeychainError> {
-    #[cfg(target_os = "macos")]
-    let store = apple_native_keyring_store::keychain::Store::new();
-    #[cfg(windows)]
-    let store = windows_native_keyring_store::Store::new();
-    let store: Arc<CredentialStore> = store.map_err(|error| KeychainError::NoService(error.to_string()))?;
-    Ok(Box::new(Native { store, service: service.to_owned() }))
+    // These systems have their keychain from the beginning, so that looking for it once is enough.
+    if let Err(error) = Entry::store_status() {
+        return Err(KeychainError::NoService(error.to_string()));
+    }
+    Ok(Box::new(Native { service: service.to_owned() }))
 }
 
 struct Native {
-    store: Arc<CredentialStore>,
     service: String,
 }
 
 impl Native {
     fn entry(&self, name: &str) -> Result<Entry, Failure> {
-        self.store.build(&self.service, name, None).map_err(failure)
+        Entry::new(&self.service, name).map_err(failure)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use keyring::{Entry, Error};
 use keyring_core::api::CredentialStoreApi;
-use keyring_core::{Entry, Error};
 use secret_service::EncryptionType;
 use secret_service::blocking::SecretService;
 use zbus_secret_service_keyring_store::Store;
@@ -14,9 +14,15 @@ use super::{KeychainError, SecretBytes};
 
 pub(super) fn connect(service: &str) -> Result<Box<dyn Backend>, KeychainError> {
     let failed = |failure| match failure {
-        Failure::Keychain(error) => error,
-        // Nothing answered yet, so there is nothing that could have been lost.
-        Failure::Lost(error) => KeychainError::NoService(error.to_string()),
+        Failure::Keychain(
+            error @ (KeychainError::Locked | KeychainError::Denied(_) | KeychainError::NoService(_)),
+        )
+        | Failure::Lost(error @ KeychainError::NoService(_)) => error,
+        // Nothing has answered yet, so whatever it is, there is no keychain to talk to.
+        Failure::Keychain(error) | Failure::Lost(error) => KeychainError::NoService(match error {
+            KeychainError::Other(reason) => reason,
+            error => error.to_string(),
+        }),
     };
     let entries = Store::new().map_err(store_failure).map_err(failed)?;
     // No secret goes over this second connection, so it needs no encryption.
@@ -44,9 +50,10 @@ enum DefaultKeyring {
 impl Desktop {
     fn entry(&self, name: &str) -> Result<Entry, Failure> {
         let label = format!("Gatelodge: {name}");
-        self.entries
-            .build(&self.service, name, Some(&HashMap::from([("label", label.as_str())])))
-            .map_err(store_failure)
+        let modifiers = HashMap::from([("label", label.as_str())]);
+        // The entry is the keyring crate's, its store is ours: that crate would look for a service only once.
+        let inner = self.entries.build(&self.service, name, Some(&modifiers)).map_err(store_failure)?;
+        Ok(Entry { inner })
     }
 
     /// Has the default keyring unlocked, which may wait for the person.

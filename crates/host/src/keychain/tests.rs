@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
-
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -121,8 +121,6 @@ fn canonical(value: &Value, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
-
     use super::*;
 
     #[test]

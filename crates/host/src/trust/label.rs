@@ -113,8 +113,6 @@ pub enum LabelError {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
-
     use super::*;
 
     fn label(text: &str) -> AgentLabel {

@@ -47,6 +47,8 @@ pub struct Pairing {
 pub enum Origin {
     /// It had an invitation.
     Invitation,
+    /// The person entered its fingerprint.
+    Fingerprint,
     /// It came by a link, and the person said "always".
     Link(LinkId),
 }

@@ -81,7 +81,7 @@ pub(super) async fn bind(address: impl ToSocketAddrs) -> Result<TcpListener, Sig
 /// Waits for the next connection. A call that is dropped loses none.
 pub(super) async fn accept(listener: &TcpListener) -> Result<Connected, SignalingError> {
     loop {
-        let accepted = patiently(async || listener.accept().await).await;
+        let accepted = patiently(|| listener.accept()).await;
         let (stream, peer) = accepted.map_err(|e| SignalingError::io("accept a signaling connection", e))?;
         match Connected::new(stream, peer) {
             Ok(connected) => return Ok(connected),
@@ -95,7 +95,10 @@ pub(super) async fn accept(listener: &TcpListener) -> Result<Connected, Signalin
 
 /// Repeats an `accept` that fails. Nearly all its errors are of one connection (it was gone before it was
 /// accepted) or of the moment (no descriptor is free), and they differ from system to system, so none is singled out.
-async fn patiently<T>(mut accept: impl AsyncFnMut() -> io::Result<T>) -> io::Result<T> {
+async fn patiently<T, F>(mut accept: impl FnMut() -> F) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
     let mut failures = 0;
     loop {
         match accept().await {
@@ -135,9 +138,10 @@ mod tests {
     async fn a_failing_accept_is_tried_again_with_pauses() {
         let begin = Instant::now();
         let mut failures = 7;
-        let accepted = patiently(async || {
+        let accepted = patiently(|| {
             failures -= 1;
-            if failures > 0 { Err(io::Error::other("too many open files")) } else { Ok("connection") }
+            let failed = failures > 0;
+            async move { if failed { Err(io::Error::other("too many open files")) } else { Ok("connection") } }
         });
         assert_eq!(accepted.await.unwrap(), "connection");
         assert_eq!(begin.elapsed(), 6 * ACCEPT_PAUSE);
@@ -146,9 +150,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_accept_that_keeps_failing_is_reported() {
         let mut attempts = 0;
-        let outcome: io::Result<()> = patiently(async || {
+        let outcome: io::Result<()> = patiently(|| {
             attempts += 1;
-            Err(io::Error::other("no such socket"))
+            async { Err(io::Error::other("no such socket")) }
         })
         .await;
         assert_eq!(outcome.unwrap_err().to_string(), "no such socket");

@@ -188,7 +188,8 @@ fn read<'a, N: Names<'a>>(
     let id = found.id.map(|id| raw_id(id.text()));
     let for_answer =
         id.as_ref().and_then(|id| id.as_ref().ok()).copied().filter(|id| !twice && !id.is_null());
-    found.finish(id, twice).map_err(|fault| MessageError { fault, id: for_answer })
+    let is_response = found.method.is_none() && (found.result.is_some() || found.error.is_some());
+    found.finish(id, twice).map_err(|fault| MessageError { fault, id: for_answer, is_response })
 }
 
 /// Remembers a name of the message itself. Real messages have four, so that the limit of params is plenty.
@@ -314,11 +315,13 @@ pub struct MessageError<'a> {
     pub fault: MessageFault,
     /// The message's id, where it has exactly one that can be repeated.
     pub id: Option<RawId<'a>>,
+    /// Whether it looks like a response: it has a result or an error, and no method.
+    pub is_response: bool,
 }
 
 impl From<MessageFault> for MessageError<'_> {
     fn from(fault: MessageFault) -> Self {
-        Self { fault, id: None }
+        Self { fault, id: None, is_response: false }
     }
 }
 

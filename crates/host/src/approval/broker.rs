@@ -1,0 +1,144 @@
+//! The handle by which sessions and gates ask, and by which a user interface shows and answers.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    Answer, AnswerError, Denial, Nonce, Prompt, PromptId, Queue, QueueConfig, Request, RequestId, Verdict,
+};
+
+/// Asks the person. Clones are handles to the same queue.
+///
+/// It needs no task of its own: whoever waits for a verdict also watches the clock.
+#[derive(Debug, Clone)]
+pub struct Broker {
+    state: Arc<Mutex<State>>,
+    prompts: watch::Sender<Option<Prompt>>,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: Queue,
+    asking: HashMap<RequestId, oneshot::Sender<Verdict>>,
+}
+
+impl Broker {
+    /// Makes a broker with an empty queue.
+    pub fn new(config: QueueConfig) -> Self {
+        let queue = Queue::new(config, random_nonce);
+        let state = State { queue, asking: HashMap::new() };
+        Self { state: Arc::new(Mutex::new(state)), prompts: watch::Sender::new(None) }
+    }
+
+    /// Asks, and waits for the verdict. Dropping the future takes the request back.
+    pub async fn ask(&self, request: Request) -> Verdict {
+        let (sender, mut verdict) = oneshot::channel();
+        let mut prompts = self.prompts.subscribe();
+        let asked = self.with(|state, now| {
+            let id = state.queue.ask(now, request)?;
+            state.asking.insert(id, sender);
+            Ok(id)
+        });
+        let id = match asked {
+            Ok(id) => id,
+            Err(denial) => return Verdict::Denied(denial),
+        };
+        let _withdrawal = Withdrawal { broker: self, id };
+        loop {
+            let deadline = self.lock().queue.deadline();
+            let alarm = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                verdict = &mut verdict => return verdict.unwrap_or(Verdict::Denied(Denial::Withdrawn)),
+                // Another prompt has another deadline. The sender is ours, so that this does not end.
+                _ = prompts.changed() => {}
+                () = alarm => self.with(|state, now| state.queue.tick(now)),
+            }
+        }
+    }
+
+    /// Returns the visible prompt, and its changes.
+    pub fn prompts(&self) -> watch::Receiver<Option<Prompt>> {
+        self.prompts.subscribe()
+    }
+
+    /// Notes that a prompt has been drawn. Saying so again begins a new showing, with a new nonce.
+    pub fn shown(&self, prompt: PromptId) {
+        self.with(|state, now| state.queue.shown(now, prompt));
+    }
+
+    /// Notes whether a prompt has the person's focus. Answers count from one second after it has been both shown and
+    /// focused; losing the focus starts that anew.
+    pub fn focused(&self, prompt: PromptId, focused: bool) {
+        self.with(|state, now| state.queue.focused(now, prompt, focused));
+    }
+
+    /// Answers the visible prompt.
+    ///
+    /// # Errors
+    ///
+    /// Says why the answer does not count. The prompt stays then.
+    pub fn answer(&self, nonce: Nonce, answer: Answer) -> Result<(), AnswerError> {
+        self.with(|state, now| state.queue.answer(now, nonce, answer))
+    }
+
+    /// Changes the state, hands out the verdicts, and shows what is visible then.
+    fn with<T>(&self, change: impl FnOnce(&mut State, Instant) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state, tokio::time::Instant::now().into_std());
+        while let Some(notice) = state.queue.next_notice() {
+            if let Some(asking) = state.asking.remove(&notice.request) {
+                // Whoever stopped asking in this moment does not need it.
+                let _ = asking.send(notice.verdict);
+            }
+        }
+        let prompt = state.queue.prompt();
+        // Within the lock, so that an older prompt never replaces a newer one.
+        self.prompts.send_if_modified(|visible| {
+            let changed = *visible != prompt;
+            *visible = prompt;
+            changed
+        });
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that is done under the lock leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a request back when it is dropped; one that has its verdict is not affected.
+struct Withdrawal<'a> {
+    broker: &'a Broker,
+    id: RequestId,
+}
+
+impl Drop for Withdrawal<'_> {
+    fn drop(&mut self) {
+        self.broker.with(|state, now| {
+            if state.asking.remove(&self.id).is_some() {
+                state.queue.withdraw(now, self.id);
+            }
+        });
+    }
+}
+
+fn random_nonce() -> Nonce {
+    let mut bytes = [0; 16];
+    // A system without randomness can't have made the connection that asks.
+    getrandom::fill(&mut bytes).expect("the operating system has random bytes");
+    Nonce::from_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests;

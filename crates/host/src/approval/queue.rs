@@ -1,0 +1,408 @@
+//! The rules of asking, without IO and without a clock: who may ask how often, which prompt is visible, which answers
+//! count.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatelodge_wire::Fingerprint;
+
+use super::bucket::{Bucket, Rate};
+use super::{Answer, AnswerError, Denial, Nonce, Prompt, PromptId, Request, Terms, Verdict};
+
+/// How the broker asks.
+#[derive(Debug, Clone)]
+pub struct QueueConfig {
+    /// How long a prompt is visible before nobody's deciding becomes a no. Defaults to 60 s.
+    pub time_limit: Duration,
+    /// How long a prompt waits to become visible before it becomes a no. Defaults to 120 s.
+    pub wait_limit: Duration,
+    /// How long a prompt must have been shown and focused before an answer counts. Defaults to 1 s: a person who types
+    /// or clicks while the prompt comes up has stopped by then.
+    pub arming_delay: Duration,
+    /// The most prompts, the visible one included. Defaults to 8.
+    pub prompts: usize,
+    /// The most prompts of one agent. Defaults to 3, so that several agents always find room.
+    pub prompts_per_agent: usize,
+    /// The most prompts of agents that the person has not let in yet. Defaults to 4, so that those let in find room.
+    pub prompts_of_strangers: usize,
+    /// The most requests that one prompt decides. Defaults to 32.
+    pub requests_per_prompt: usize,
+    /// How long an agent that the person has not let in waits after a no; doubled with each further one. Defaults to
+    /// 30 s.
+    pub backoff: Duration,
+    /// The longest such wait. Defaults to 24 h.
+    pub max_backoff: Duration,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self {
+            time_limit: Duration::from_secs(60),
+            wait_limit: Duration::from_secs(120),
+            arming_delay: Duration::from_secs(1),
+            prompts: 8,
+            prompts_per_agent: 3,
+            prompts_of_strangers: 4,
+            requests_per_prompt: 32,
+            backoff: Duration::from_secs(30),
+            max_backoff: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// Prompts of one agent that is let in: as many as a busy one makes while somebody sits there and answers.
+const AGENT: Rate = Rate { burst: 12, every: Duration::from_secs(2) };
+/// Prompts of one agent that is not.
+const STRANGER: Rate = Rate { burst: 3, every: Duration::from_secs(20) };
+/// Prompts of all agents that are not let in, together: fingerprints cost nothing.
+const STRANGERS: Rate = Rate { burst: 6, every: Duration::from_secs(10) };
+
+/// The most agents that are remembered. With [`STRANGERS`] it takes a day to come up with so many, by then the
+/// first ones' longest wait is over.
+const MAX_AGENTS: usize = 10_000;
+
+/// How many nonces of prompts that are gone are remembered, to tell a late answer from a wrong one.
+const MAX_SPENT: usize = 16;
+
+/// Names a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(u64);
+
+/// A verdict about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Which request.
+    pub request: RequestId,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: PromptId,
+    request: Arc<Request>,
+    requests: Vec<RequestId>,
+    asked: Instant,
+}
+
+#[derive(Debug)]
+struct Visible {
+    entry: Entry,
+    nonce: Nonce,
+    since: Instant,
+    shown: bool,
+    /// Since when it has been shown and focused.
+    in_view: Option<Instant>,
+    focused: bool,
+}
+
+#[derive(Debug)]
+struct Agent {
+    bucket: Bucket,
+    denials: u32,
+    /// Until when nothing is asked.
+    backoff: Option<Instant>,
+    /// When a prompt of it was last visible.
+    last: Option<Instant>,
+}
+
+/// The requests that wait for the person, and the rules by which they are shown. See [`Broker`](super::Broker) for the
+/// handle that sessions use.
+pub struct Queue {
+    config: QueueConfig,
+    nonces: Box<dyn FnMut() -> Nonce + Send>,
+    visible: Option<Visible>,
+    waiting: Vec<Entry>,
+    agents: HashMap<Fingerprint, Agent>,
+    strangers: Option<Bucket>,
+    notices: VecDeque<Notice>,
+    spent: VecDeque<Nonce>,
+    count: u64,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let waiting = self.waiting.len();
+        formatter
+            .debug_struct("Queue")
+            .field("visible", &self.visible)
+            .field("waiting", &waiting)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// Makes an empty queue. `nonces` has to return values that nobody can guess.
+    pub fn new(config: QueueConfig, nonces: impl FnMut() -> Nonce + Send + 'static) -> Self {
+        Self {
+            config,
+            nonces: Box::new(nonces),
+            visible: None,
+            waiting: Vec::new(),
+            agents: HashMap::new(),
+            strangers: None,
+            notices: VecDeque::new(),
+            spent: VecDeque::new(),
+            count: 0,
+        }
+    }
+
+    /// Takes in a request.
+    ///
+    /// # Errors
+    ///
+    /// Says why nobody will be asked.
+    pub fn ask(&mut self, now: Instant, request: Request) -> Result<RequestId, Denial> {
+        self.tick(now);
+        self.count += 1;
+        let id = RequestId(self.count);
+        let most = self.config.requests_per_prompt;
+        let same = |entry: &&mut Entry| {
+            entry.request.agent == request.agent && entry.request.subject.same_as(&request.subject)
+        };
+        let visible = self.visible.as_mut().map(|visible| &mut visible.entry);
+        if let Some(entry) = visible.into_iter().chain(&mut self.waiting).find(same) {
+            if entry.requests.len() >= most {
+                return Err(Denial::Busy);
+            }
+            entry.requests.push(id);
+            return Ok(id);
+        }
+        self.admit(now, &request)?;
+        let entry =
+            Entry { id: PromptId(self.count), request: Arc::new(request), requests: vec![id], asked: now };
+        self.waiting.push(entry);
+        self.promote(now);
+        Ok(id)
+    }
+
+    /// Takes a request back: whoever made it is gone.
+    pub fn withdraw(&mut self, now: Instant, request: RequestId) {
+        if let Some(visible) = &mut self.visible {
+            visible.entry.requests.retain(|id| *id != request);
+            if visible.entry.requests.is_empty() {
+                self.take_visible();
+            }
+        }
+        self.waiting.retain_mut(|entry| {
+            entry.requests.retain(|id| *id != request);
+            !entry.requests.is_empty()
+        });
+        self.promote(now);
+    }
+
+    /// Returns the prompt that is visible now.
+    pub fn prompt(&self) -> Option<Prompt> {
+        let visible = self.visible.as_ref()?;
+        Some(Prompt {
+            id: visible.entry.id,
+            nonce: visible.nonce,
+            request: visible.entry.request.clone(),
+            requests: visible.entry.requests.len(),
+            behind: self.waiting.len(),
+            until: visible.since + self.config.time_limit,
+        })
+    }
+
+    /// Notes that the prompt has been drawn. Saying so again begins a new showing, with a new nonce.
+    pub fn shown(&mut self, now: Instant, prompt: PromptId) {
+        let Some(visible) = self.visible.as_mut().filter(|visible| visible.entry.id == prompt) else {
+            return;
+        };
+        if visible.shown {
+            remember(&mut self.spent, visible.nonce);
+            visible.nonce = (self.nonces)();
+        }
+        visible.shown = true;
+        visible.in_view = visible.focused.then_some(now);
+    }
+
+    /// Notes whether the prompt has the person's focus. Losing it disarms the prompt.
+    pub fn focused(&mut self, now: Instant, prompt: PromptId, focused: bool) {
+        let Some(visible) = self.visible.as_mut().filter(|visible| visible.entry.id == prompt) else {
+            return;
+        };
+        // Said twice, it is not focused anew.
+        if visible.focused != focused {
+            visible.focused = focused;
+            visible.in_view = (visible.shown && focused).then_some(now);
+        }
+    }
+
+    /// Takes in an answer.
+    ///
+    /// # Errors
+    ///
+    /// Says why it does not count. The prompt stays then.
+    pub fn answer(&mut self, now: Instant, nonce: Nonce, answer: Answer) -> Result<(), AnswerError> {
+        self.tick(now);
+        let Some(visible) = self.visible.as_ref().filter(|visible| same_nonce(visible.nonce, nonce)) else {
+            return Err(match self.spent.iter().any(|spent| same_nonce(*spent, nonce)) {
+                true => AnswerError::Gone,
+                false => AnswerError::WrongNonce,
+            });
+        };
+        let armed = visible.in_view.is_some_and(|since| now >= since + self.config.arming_delay);
+        if !armed {
+            return Err(AnswerError::TooEarly);
+        }
+        let request = &visible.entry.request;
+        let for_others = |terms: &Terms| terms.grants.iter().any(|grant| grant.agent != request.agent);
+        if !request.subject.allows(&answer) || matches!(&answer, Answer::Always(terms) if for_others(terms)) {
+            return Err(AnswerError::NotAllowed);
+        }
+        let verdict = match answer {
+            Answer::Once => Verdict::Once,
+            Answer::Always(terms) => Verdict::Always(terms),
+            Answer::Deny => Verdict::Denied(Denial::Declined),
+            Answer::Block => Verdict::Denied(Denial::Blocked),
+        };
+        if let Some(entry) = self.take_visible() {
+            self.decide(now, entry, verdict);
+        }
+        self.promote(now);
+        Ok(())
+    }
+
+    /// Lets time pass: what nobody decided is denied.
+    pub fn tick(&mut self, now: Instant) {
+        if self.visible.as_ref().is_some_and(|visible| now >= visible.since + self.config.time_limit)
+            && let Some(entry) = self.take_visible()
+        {
+            self.decide(now, entry, Verdict::Denied(Denial::TimedOut));
+        }
+        let late = |entry: &mut Entry| now >= entry.asked + self.config.wait_limit;
+        let late: Vec<_> = self.waiting.extract_if(.., late).collect();
+        for entry in late {
+            // Nobody saw it, so that it is no denial to be remembered.
+            self.notify(&entry, Verdict::Denied(Denial::TimedOut));
+        }
+        self.promote(now);
+    }
+
+    /// Returns when [`Queue::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        let visible = self.visible.as_ref().map(|visible| visible.since + self.config.time_limit);
+        self.waiting.iter().map(|entry| entry.asked + self.config.wait_limit).chain(visible).min()
+    }
+
+    /// Returns the next verdict.
+    pub fn next_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// Whether there is room and leave for another prompt.
+    fn admit(&mut self, now: Instant, request: &Request) -> Result<(), Denial> {
+        let stranger = request.subject.is_of_stranger();
+        if let Some(backoff) = self.agents.get(&request.agent).and_then(|agent| agent.backoff)
+            && stranger
+            && now < backoff
+        {
+            return Err(Denial::TooSoon);
+        }
+        let prompts = || self.visible.iter().map(|visible| &visible.entry).chain(&self.waiting);
+        let of_agent = prompts().filter(|entry| entry.request.agent == request.agent).count();
+        let of_strangers = prompts().filter(|entry| entry.request.subject.is_of_stranger()).count();
+        if prompts().count() >= self.config.prompts
+            || of_agent >= self.config.prompts_per_agent
+            || stranger && of_strangers >= self.config.prompts_of_strangers
+        {
+            return Err(Denial::Busy);
+        }
+        if stranger
+            && !self.strangers.get_or_insert_with(|| Bucket::full(STRANGERS, now)).take(STRANGERS, now)
+        {
+            return Err(Denial::Busy);
+        }
+        let rate = if stranger { STRANGER } else { AGENT };
+        self.forget_agents(now);
+        let agent = self.agents.entry(request.agent).or_insert_with(|| Agent {
+            bucket: Bucket::full(rate, now),
+            denials: 0,
+            backoff: None,
+            last: None,
+        });
+        if agent.bucket.take(rate, now) { Ok(()) } else { Err(Denial::Busy) }
+    }
+
+    /// Makes room where too many agents are remembered.
+    fn forget_agents(&mut self, now: Instant) {
+        if self.agents.len() < MAX_AGENTS {
+            return;
+        }
+        self.agents.retain(|_, agent| {
+            agent.backoff.is_some_and(|until| now < until) || !agent.bucket.is_full(AGENT, now)
+        });
+        if self.agents.len() >= MAX_AGENTS
+            && let Some(first) =
+                self.agents.iter().min_by_key(|(_, agent)| agent.backoff).map(|(name, _)| *name)
+        {
+            self.agents.remove(&first);
+        }
+    }
+
+    /// Shows the next prompt if none is visible: one of the agent whose last one is the longest ago.
+    fn promote(&mut self, now: Instant) {
+        if self.visible.is_some() {
+            return;
+        }
+        let last = |entry: &Entry| self.agents.get(&entry.request.agent).and_then(|agent| agent.last);
+        let next = self.waiting.iter().enumerate().min_by_key(|(index, entry)| (last(entry), *index));
+        let Some(index) = next.map(|(index, _)| index) else { return };
+        let entry = self.waiting.remove(index);
+        if let Some(agent) = self.agents.get_mut(&entry.request.agent) {
+            agent.last = Some(now);
+        }
+        let nonce = (self.nonces)();
+        self.visible =
+            Some(Visible { entry, nonce, since: now, shown: false, in_view: None, focused: false });
+    }
+
+    fn take_visible(&mut self) -> Option<Entry> {
+        let visible = self.visible.take()?;
+        remember(&mut self.spent, visible.nonce);
+        Some(visible.entry)
+    }
+
+    fn decide(&mut self, now: Instant, entry: Entry, verdict: Verdict) {
+        if let Some(agent) = self.agents.get_mut(&entry.request.agent) {
+            match verdict {
+                Verdict::Denied(_) if entry.request.subject.is_of_stranger() => {
+                    let doubled = self.config.backoff.saturating_mul(1 << agent.denials.min(20));
+                    agent.backoff = Some(now + doubled.min(self.config.max_backoff));
+                    agent.denials = agent.denials.saturating_add(1);
+                }
+                Verdict::Denied(_) => {}
+                Verdict::Once | Verdict::Always(_) => (agent.denials, agent.backoff) = (0, None),
+            }
+        }
+        self.notify(&entry, verdict);
+    }
+
+    fn notify(&mut self, entry: &Entry, verdict: Verdict) {
+        for (index, &request) in entry.requests.iter().enumerate() {
+            // "Once" is one time, however many asked.
+            let verdict = match verdict {
+                Verdict::Once if index > 0 => Verdict::Denied(Denial::Merged),
+                _ => verdict.clone(),
+            };
+            self.notices.push_back(Notice { request, verdict });
+        }
+    }
+}
+
+fn remember(spent: &mut VecDeque<Nonce>, nonce: Nonce) {
+    if spent.len() == MAX_SPENT {
+        spent.pop_front();
+    }
+    spent.push_back(nonce);
+}
+
+/// Compares without telling by the time it takes how much was right.
+fn same_nonce(a: Nonce, b: Nonce) -> bool {
+    a.0.iter().zip(b.0).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! What happens on the desktop, as a stream for those who show it.
+
+use gatelodge_wire::Fingerprint;
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+
+use crate::link::LinkId;
+use crate::server::ServerId;
+
+/// How many events a subscriber may fall behind: some seconds of a busy agent's calls.
+const BACKLOG: usize = 1024;
+
+/// Names a session within one run of the desktop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(pub u64);
+
+impl std::fmt::Display for SessionId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// Something that happened. The list is closed: who shows events decides about each of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum HostEvent {
+    /// A link is open.
+    LinkUp {
+        /// Which one.
+        link: LinkId,
+        /// Where agents reach it, such as `tcp://127.0.0.1:8000`.
+        address: String,
+    },
+    /// A link could not be opened, or has closed.
+    LinkDown {
+        /// Which one.
+        link: LinkId,
+        /// Why.
+        reason: String,
+    },
+    /// A peer was turned away before it was a session.
+    Refused {
+        /// The link on which it came.
+        link: LinkId,
+        /// Its certificate, as far as it was proved.
+        agent: Option<Fingerprint>,
+        /// Why.
+        reason: String,
+    },
+    /// An agent is there. Whether it may do anything is decided next.
+    Connected {
+        /// The new session.
+        session: SessionId,
+        /// The agent's certificate.
+        agent: Fingerprint,
+        /// The link on which it came.
+        link: LinkId,
+        /// The addresses between which packets travel, such as `direct 192.0.2.7:5123`.
+        path: String,
+    },
+    /// An agent was let in.
+    Admitted {
+        /// Its session.
+        session: SessionId,
+        /// What the person calls it, or what it calls itself.
+        label: String,
+        /// What is lent to it.
+        servers: Vec<ServerId>,
+    },
+    /// A session has ended.
+    Ended {
+        /// Which one.
+        session: SessionId,
+        /// Why.
+        reason: String,
+    },
+    /// An agent uses a server.
+    ChannelOpened {
+        /// The session.
+        session: SessionId,
+        /// The channel's number within the run.
+        channel: u64,
+        /// The server.
+        server: ServerId,
+    },
+    /// An agent does not use a server any more, or was refused it.
+    ChannelClosed {
+        /// The session.
+        session: SessionId,
+        /// The channel's number within the run.
+        channel: u64,
+        /// The server.
+        server: ServerId,
+        /// Why.
+        reason: String,
+    },
+    /// A call has ended, or was refused.
+    Called {
+        /// The session.
+        session: SessionId,
+        /// The server.
+        server: ServerId,
+        /// The method.
+        method: String,
+        /// The tool, for a tool call.
+        tool: Option<String>,
+        /// What became of it.
+        outcome: String,
+        /// How long it took, in milliseconds.
+        millis: u64,
+    },
+    /// A tool's definition is not the one that was lent. It is suspended for the agent.
+    ToolChanged {
+        /// The session.
+        session: SessionId,
+        /// The server.
+        server: ServerId,
+        /// The tool.
+        tool: String,
+    },
+    /// An agent's grants were changed behind the app's back and count as none.
+    GrantsAltered {
+        /// Whose.
+        agent: Fingerprint,
+    },
+    /// The keychain can't be used; nobody new is let in until it can.
+    KeychainUnavailable {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Servers, agents, grants or links are not what they were; who shows them looks again.
+    Changed,
+    /// The subscriber was too slow and missed this many events.
+    Missed {
+        /// How many.
+        events: u64,
+    },
+}
+
+/// The events of a host, in order; bounded, so that a subscriber who doesn't read holds up nobody.
+#[derive(Debug)]
+pub struct HostEvents(broadcast::Receiver<HostEvent>);
+
+impl HostEvents {
+    /// Waits for the next event; `None` once the host has shut down. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<HostEvent> {
+        match self.0.recv().await {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(events)) => Some(HostEvent::Missed { events }),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+/// Where events are put.
+#[derive(Debug, Clone)]
+pub(crate) struct EventSender(broadcast::Sender<HostEvent>);
+
+impl EventSender {
+    pub(crate) fn new() -> Self {
+        Self(broadcast::Sender::new(BACKLOG))
+    }
+
+    /// Tells all who listen; nobody need be.
+    pub(crate) fn tell(&self, event: HostEvent) {
+        tracing::debug!(?event, "host event");
+        let _ = self.0.send(event);
+    }
+
+    pub(crate) fn subscribe(&self) -> HostEvents {
+        HostEvents(self.0.subscribe())
+    }
+}

@@ -1,0 +1,177 @@
+//! A running desktop, as the terminal and the tray app hold it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gatelodge_wire::Fingerprint;
+use mcp_webrtc::IdentityError;
+use thiserror::Error;
+
+use crate::activity::{Activity, ActivityRecorder};
+use crate::approval::{Broker, QueueConfig};
+use crate::desktop::{Desktop, Parts, Transient};
+use crate::desktop_identity::IdentityEntryError;
+use crate::event::HostEvents;
+use crate::home::Home;
+use crate::links;
+use crate::manage::{self, Reply, Request};
+use crate::server::ServerDefinition;
+use crate::store::{Store, StoreError};
+use crate::upstream::guard::GuardCommand;
+use crate::upstream::{LaunchOptions, LoginShell, ServerLauncher};
+
+/// How long a shutdown waits for sessions and servers to end; what is left then is ended by force.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(6);
+
+/// What a desktop runs with.
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// Where everything is kept. `None` keeps it in memory: identity, trust and log are gone with the process.
+    pub home: Option<Home>,
+    /// What the desktop calls itself towards agents.
+    pub name: String,
+    /// STUN servers, such as `stun:stun.example.org:3478`. There is none by default: asking one tells it where this
+    /// desktop is.
+    pub stun: Vec<String>,
+    /// How long a prompt waits for an answer. No answer is a no. Defaults to 60 s.
+    pub approval_limit: Duration,
+    /// What counts for this run only.
+    pub transient: Transient,
+    /// The executable that ends servers when this process dies.
+    pub guard: GuardCommand,
+}
+
+impl HostConfig {
+    /// Makes a configuration with the defaults.
+    pub fn new(home: Option<Home>, guard: GuardCommand) -> Self {
+        let transient = Transient::default();
+        Self {
+            home,
+            name: "a Gatelodge desktop".to_owned(),
+            stun: Vec::new(),
+            approval_limit: Duration::from_secs(60),
+            transient,
+            guard,
+        }
+    }
+}
+
+/// A running desktop. Cheap to clone; the last handle's drop does not end it, [`Host::shutdown`] does.
+#[derive(Clone)]
+pub struct Host {
+    desktop: Arc<Desktop>,
+    /// Writes the log; taken by the shutdown.
+    recorder: Arc<Mutex<Option<ActivityRecorder>>>,
+}
+
+/// Why a desktop did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The database, or another instance that has it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The identity can't be had from the keychain.
+    #[error("the desktop's identity is not available")]
+    Identity(#[from] IdentityEntryError),
+    /// The identity in the keychain can't be used.
+    #[error("the desktop's identity cannot be used")]
+    Certificate(#[from] IdentityError),
+}
+
+impl Host {
+    /// Starts the desktop: opens the store, loads or makes the identity, opens the links.
+    ///
+    /// Links that can't be opened are told as events, since they may work later.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub async fn start(config: HostConfig) -> Result<(Self, HostEvents), StartError> {
+        let kept = manage::Kept::open(config.home.as_ref()).await?;
+        let identity = kept.identity().await?;
+        let settings = kept.store.run(Store::settings).await?;
+        let (activity, recorder) = Activity::start(kept.store.clone(), settings.record_arguments);
+        let shell = LoginShell::of_user(config.guard.clone());
+        let launcher = ServerLauncher::new(config.guard, shell, LaunchOptions::default());
+        let limit = config.approval_limit;
+        let desktop = Arc::new(Desktop::new(Parts {
+            identity,
+            name: config.name,
+            stun: config.stun,
+            kept,
+            activity,
+            broker: Broker::new(QueueConfig { time_limit: limit, ..QueueConfig::default() }),
+            approval_seconds: u32::try_from(limit.as_secs()).unwrap_or(u32::MAX),
+            launcher,
+            transient: config.transient,
+        }));
+        let events = desktop.events.subscribe();
+        if let Some(home) = &config.home {
+            let (folder, asked) = (home.desktop(), Arc::clone(&desktop));
+            let perform = move |request| {
+                let desktop = Arc::clone(&asked);
+                async move { manage::perform_running(&desktop, request).await }
+            };
+            let cancel = desktop.cancel.clone();
+            desktop.tasks.spawn(async move {
+                let serving = cancel.run_until_cancelled(manage::serve(&folder, perform)).await;
+                if let Some(Err(error)) = serving {
+                    tracing::warn!(%error, "other processes cannot manage this desktop");
+                }
+            });
+        }
+        links::reopen(&desktop).await;
+        let recorder = Arc::new(Mutex::new(Some(recorder)));
+        Ok((Self { desktop, recorder }, events))
+    }
+
+    /// Returns the desktop's fingerprint.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.desktop.identity.fingerprint()
+    }
+
+    /// Returns where prompts are shown and answered.
+    pub fn approvals(&self) -> &Broker {
+        &self.desktop.broker
+    }
+
+    /// Subscribes to what happens from now on.
+    pub fn events(&self) -> HostEvents {
+        self.desktop.events.subscribe()
+    }
+
+    /// Carries out a request.
+    pub async fn perform(&self, request: Request) -> Reply {
+        manage::perform_running(&self.desktop, request).await
+    }
+
+    /// Returns all servers, those of this run among them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database can't be read.
+    pub async fn servers(&self) -> Result<Vec<ServerDefinition>, StoreError> {
+        self.desktop.servers().await
+    }
+
+    /// Ends all sessions and servers, writes the log out, and waits for it. Idempotent.
+    pub async fn shutdown(&self) {
+        self.desktop.cancel.cancel();
+        self.desktop.tasks.close();
+        if tokio::time::timeout(SHUTDOWN_LIMIT, self.desktop.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
+        self.desktop.launcher.shutdown().await;
+        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(recorder) = recorder {
+            recorder.shutdown().await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Host").field("fingerprint", &self.fingerprint()).finish_non_exhaustive()
+    }
+}

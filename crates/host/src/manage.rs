@@ -1,0 +1,282 @@
+//! What can be asked of a desktop beside its prompts: to list, change and end things.
+//!
+//! The same [`Request`] is carried out on a [`Host`](crate::Host) in this process, by the instance that runs (over its
+//! socket), or on the database while none runs. The terminal and the tray app both manage the desktop this way; prompts
+//! are answered only where they are shown.
+
+mod kept;
+mod perform;
+mod probe;
+mod socket;
+
+use std::path::PathBuf;
+
+use gatelodge_wire::Fingerprint;
+use serde::{Deserialize, Serialize};
+
+use crate::event::SessionId;
+use crate::grant::Grant;
+use crate::link::{LinkDefinition, LinkId};
+use crate::server::{ServerDefinition, ServerId};
+use crate::time::Timestamp;
+
+pub use kept::Kept;
+pub use perform::perform_offline;
+pub(crate) use perform::perform_running;
+pub(crate) use socket::serve;
+pub use socket::{SocketError, ask_running};
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Request {
+    /// Who this desktop is and what is going on.
+    Status,
+    /// Lists the servers.
+    Servers,
+    /// Adds a server, or replaces the one of the same id and ends the channels to it.
+    PutServer {
+        /// The definition.
+        server: ServerDefinition,
+    },
+    /// Removes a server and ends the channels to it.
+    RemoveServer {
+        /// Which one.
+        server: ServerId,
+    },
+    /// Returns the last lines that a server wrote to its standard error.
+    ServerLog {
+        /// Which one.
+        server: ServerId,
+    },
+    /// Starts a server for itself, lists what it offers, and ends it.
+    ProbeServer {
+        /// Which one.
+        server: ServerId,
+    },
+    /// Lists the known agents.
+    Agents,
+    /// Lets an agent in from now on. It is lent nothing yet.
+    Trust {
+        /// Which one.
+        agent: Fingerprint,
+        /// What the person calls it.
+        label: String,
+    },
+    /// Gives an agent another name.
+    RenameAgent {
+        /// Which one.
+        agent: Fingerprint,
+        /// The new name.
+        label: String,
+    },
+    /// Turns an agent away from now on, and ends its sessions.
+    Block {
+        /// Which one.
+        agent: Fingerprint,
+    },
+    /// Forgets an agent with its grants, and ends its sessions.
+    Forget {
+        /// Which one.
+        agent: Fingerprint,
+    },
+    /// Lists an agent's grants, or everybody's.
+    Grants {
+        /// Whose.
+        agent: Option<Fingerprint>,
+    },
+    /// Adds a grant, or replaces the one for the same agent and server.
+    PutGrant {
+        /// The grant.
+        grant: Grant,
+    },
+    /// Takes a grant back, and ends the channels under it.
+    RemoveGrant {
+        /// Whose.
+        agent: Fingerprint,
+        /// For what.
+        server: ServerId,
+    },
+    /// Lists the links.
+    Links,
+    /// Adds a link, or replaces the one of the same id.
+    PutLink {
+        /// The definition.
+        link: LinkDefinition,
+    },
+    /// Removes a link. Sessions that came by it go on.
+    RemoveLink {
+        /// Which one.
+        link: LinkId,
+    },
+    /// Lists the sessions that are up.
+    Sessions,
+    /// Ends a session.
+    EndSession {
+        /// Which one.
+        session: SessionId,
+    },
+    /// Reads the activity log.
+    Activity {
+        /// The largest number of entries; the newest ones.
+        limit: usize,
+        /// Only what lies before this entry, for the next page.
+        before: Option<u64>,
+        /// Only one agent's.
+        agent: Option<Fingerprint>,
+    },
+    /// Checks the activity log's chain.
+    VerifyActivity,
+    /// Writes the activity log to a file, as JSON lines.
+    ExportActivity {
+        /// An absolute path; the file must not exist.
+        path: PathBuf,
+    },
+    /// Keeps a secret that definitions refer to as `${secret:NAME}`.
+    PutSecret {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: SecretText,
+    },
+    /// Removes a secret.
+    RemoveSecret {
+        /// Its name.
+        name: String,
+    },
+    /// Lists the secrets' names.
+    Secrets,
+}
+
+/// A secret on its way to the keychain. It can't be printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(pub String);
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SecretText(..)")
+    }
+}
+
+/// What came of a [`Request`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reply {
+    /// It was done, and there is nothing to tell.
+    Done,
+    /// Who this desktop is.
+    Status {
+        /// Its certificate.
+        fingerprint: String,
+        /// The certificate's six words.
+        words: String,
+        /// Whether an instance is running.
+        running: bool,
+        /// How many sessions are up.
+        sessions: usize,
+    },
+    /// The servers.
+    Servers {
+        /// In the order of their ids.
+        servers: Vec<ServerDefinition>,
+    },
+    /// What a server wrote.
+    ServerLog {
+        /// The lines, oldest first.
+        lines: Vec<String>,
+    },
+    /// What a server offers.
+    Probed {
+        /// Its own name and version.
+        server: String,
+        /// The protocol revision that it speaks.
+        protocol: String,
+        /// Its tools' names.
+        tools: Vec<String>,
+    },
+    /// The known agents.
+    Agents {
+        /// In the order of their labels.
+        agents: Vec<AgentSummary>,
+    },
+    /// Grants.
+    Grants {
+        /// By agent and server.
+        grants: Vec<Grant>,
+        /// Agents whose grants were changed behind the app's back; theirs count as none.
+        altered: Vec<String>,
+    },
+    /// The links.
+    Links {
+        /// In the order of their ids.
+        links: Vec<LinkDefinition>,
+        /// Where the open ones are reached, by id.
+        open: Vec<(LinkId, String)>,
+    },
+    /// The sessions.
+    Sessions {
+        /// In the order in which they came.
+        sessions: Vec<SessionSummary>,
+    },
+    /// A part of the activity log.
+    Activity {
+        /// Newest first.
+        entries: Vec<serde_json::Value>,
+    },
+    /// The activity log's chain.
+    Verified {
+        /// How many entries it has.
+        entries: u64,
+        /// What is wrong, if anything.
+        broken: Option<String>,
+    },
+    /// The names of the secrets.
+    Secrets {
+        /// In alphabetical order.
+        names: Vec<String>,
+    },
+    /// It was not done.
+    Failed {
+        /// Why, for people.
+        message: String,
+    },
+}
+
+/// An agent as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSummary {
+    /// Its certificate.
+    pub fingerprint: String,
+    /// The certificate's six words.
+    pub words: String,
+    /// What the person calls it.
+    pub label: String,
+    /// `trusted` or `blocked`.
+    pub state: String,
+    /// When it was let in for good; `None` for one that never was.
+    pub since: Option<Timestamp>,
+    /// What is lent to it; `None` if its grants were altered and count as none.
+    pub servers: Option<Vec<ServerId>>,
+}
+
+/// A session as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionSummary {
+    /// Its number.
+    pub id: u64,
+    /// The agent's certificate.
+    pub agent: String,
+    /// What the agent is called; empty while it waits for a verdict.
+    pub label: String,
+    /// The link on which it came.
+    pub link: LinkId,
+    /// The addresses between which packets travel.
+    pub path: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// The servers in use, one for each channel.
+    pub channels: Vec<ServerId>,
+}

@@ -1,0 +1,342 @@
+//! Carries out requests, on what is kept and, where a desktop runs, on what is going on.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use gatelodge_wire::{Fingerprint, RefusalCode};
+
+use super::kept::Kept;
+use super::{AgentSummary, Reply, Request, SessionSummary};
+use crate::activity::{ActivityEntry, ActivityEvent, ActivityFilter, AgentChange, ChainVerdict};
+use crate::desktop::Desktop;
+use crate::error::with_causes;
+use crate::event::HostEvent;
+use crate::grant::Grant;
+use crate::links;
+use crate::secret::SecretName;
+use crate::session::live::Refusal;
+use crate::store::Store;
+use crate::trust::{AgentLabel, AgentState, GrantsVerdict, Origin, Pairing};
+use crate::upstream::LogSource;
+
+/// The largest number of entries in one reply: what a line of JSON still carries with ease.
+const MAX_ENTRIES: usize = 1000;
+
+type Outcome = Result<Reply, String>;
+
+/// Carries out a request on a desktop that runs.
+pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) -> Reply {
+    let outcome = match request {
+        Request::Status => Ok(Reply::Status {
+            fingerprint: desktop.identity.fingerprint().to_string(),
+            words: desktop.identity.fingerprint().words().to_string(),
+            running: true,
+            sessions: desktop.sessions.all().len(),
+        }),
+        Request::Servers => desktop.servers().await.map(|servers| Reply::Servers { servers }).map_err(said),
+        Request::ServerLog { server } => {
+            let lines = desktop.launcher.log(&server).tail();
+            let line = |line: crate::upstream::LogLine| match line.source {
+                LogSource::Stderr => format!("{} {}", line.time, line.text),
+                LogSource::Stdout => format!("{} [stdout] {}", line.time, line.text),
+                LogSource::Note => format!("{} [gatelodge] {}", line.time, line.text),
+            };
+            Ok(Reply::ServerLog { lines: lines.into_iter().map(line).collect() })
+        }
+        Request::ProbeServer { server } => match desktop.server(&server).await {
+            Ok(Some(definition)) => super::probe::probe(desktop, &definition).await,
+            Ok(None) => Err(format!("there is no server {server}")),
+            Err(error) => Err(said(error)),
+        },
+        Request::Links => match desktop.links().await {
+            Ok(links) => Ok(Reply::Links { links, open: desktop.open_links() }),
+            Err(error) => Err(said(error)),
+        },
+        Request::Sessions => Ok(Reply::Sessions { sessions: sessions(desktop) }),
+        Request::EndSession { session } => match desktop.sessions.get(session) {
+            Some(live) => {
+                live.ending.end(Refusal::new(RefusalCode::Revoked, "the desktop's user ended the session"));
+                Ok(Reply::Done)
+            }
+            None => Err(format!("there is no session {session}")),
+        },
+        other => {
+            let effect = Effect::of(&other);
+            // What takes away comes into force before it is written down: whatever fails then, it is over.
+            effect.before(desktop);
+            let outcome = perform_kept(&desktop.kept, other).await;
+            effect.after(desktop).await;
+            outcome
+        }
+    };
+    outcome.unwrap_or_else(|message| Reply::Failed { message })
+}
+
+/// Carries out a request while no desktop runs.
+pub async fn perform_offline(kept: &Kept, request: Request) -> Reply {
+    let outcome = match request {
+        Request::Status => kept.identity().await.map_err(said).map(|identity| Reply::Status {
+            fingerprint: identity.fingerprint().to_string(),
+            words: identity.fingerprint().words().to_string(),
+            running: false,
+            sessions: 0,
+        }),
+        Request::ServerLog { .. } | Request::ProbeServer { .. } | Request::EndSession { .. } => {
+            Err("no desktop is running; start it with: gatelodge host".to_owned())
+        }
+        Request::Sessions => Ok(Reply::Sessions { sessions: Vec::new() }),
+        other => perform_kept(kept, other).await,
+    };
+    outcome.unwrap_or_else(|message| Reply::Failed { message })
+}
+
+/// What a change means for sessions that are up.
+enum Effect {
+    Agent(Fingerprint),
+    Blocked(Fingerprint),
+    Server(crate::server::ServerId),
+    Links,
+    None,
+}
+
+impl Effect {
+    fn of(request: &Request) -> Self {
+        match request {
+            Request::Block { agent } | Request::Forget { agent } => Self::Blocked(*agent),
+            Request::PutGrant { grant } => Self::Agent(grant.agent),
+            Request::RemoveGrant { agent, .. } => Self::Agent(*agent),
+            Request::PutServer { server } => Self::Server(server.id.clone()),
+            Request::RemoveServer { server } => Self::Server(server.clone()),
+            Request::PutLink { .. } | Request::RemoveLink { .. } => Self::Links,
+            _ => Self::None,
+        }
+    }
+
+    fn before(&self, desktop: &Desktop) {
+        if let Self::Blocked(agent) = self {
+            for live in desktop.sessions.of(agent) {
+                live.ending
+                    .end(Refusal::new(RefusalCode::Revoked, "the desktop's user has revoked this agent"));
+            }
+        }
+    }
+
+    async fn after(&self, desktop: &Arc<Desktop>) {
+        match self {
+            Self::Agent(agent) => {
+                let wanted = *agent;
+                let grants = match desktop.trust().run(move |trust| trust.grants_of(&wanted)).await {
+                    GrantsVerdict::Valid(grants) => grants,
+                    _ => Vec::new(),
+                };
+                for live in desktop.sessions.of(agent) {
+                    live.regrant(grants.clone());
+                }
+            }
+            // Once more, for a session that came in between.
+            Self::Blocked(_) => self.before(desktop),
+            Self::Server(server) => desktop.sessions.all().iter().for_each(|live| live.server_gone(server)),
+            Self::Links => links::reopen(desktop).await,
+            Self::None => return,
+        }
+        desktop.events.tell(HostEvent::Changed);
+    }
+}
+
+fn sessions(desktop: &Desktop) -> Vec<SessionSummary> {
+    let summary = |live: &Arc<crate::session::live::Live>| SessionSummary {
+        id: live.id.0,
+        agent: live.agent.to_string(),
+        label: if live.admitted() { live.label() } else { String::new() },
+        link: live.link.clone(),
+        path: live.path.clone(),
+        since: live.since,
+        channels: live.channels().into_iter().map(|(_, server)| server).collect(),
+    };
+    desktop.sessions.all().iter().map(summary).collect()
+}
+
+/// Carries out a request that is about what is kept.
+async fn perform_kept(kept: &Kept, request: Request) -> Outcome {
+    let all = kept.clone();
+    kept.store.run(move |store| kept_blocking(&all, store, request)).await
+}
+
+fn kept_blocking(kept: &Kept, store: &Store, request: Request) -> Outcome {
+    let trust = &kept.trust;
+    let changed = |agent: Fingerprint, change| {
+        let entry = ActivityEntry::now(ActivityEvent::AgentChanged { change }).agent(agent);
+        store.append_activity(&[entry]).map_err(said)?;
+        Ok(Reply::Done)
+    };
+    match request {
+        Request::Servers => store.servers().map(|servers| Reply::Servers { servers }).map_err(said),
+        Request::PutServer { server } => store.put_server(&server).map(|()| Reply::Done).map_err(said),
+        Request::RemoveServer { server } => match store.remove_server(&server).map_err(said)? {
+            true => Ok(Reply::Done),
+            false => Err(format!("there is no server {server}")),
+        },
+        Request::Agents => agents(kept),
+        Request::Trust { agent, label } => {
+            let label: AgentLabel = label.parse().map_err(said)?;
+            let pairing = Pairing::now(Origin::Fingerprint);
+            trust.trust(&agent, label, pairing, Vec::new()).map_err(said)?;
+            changed(agent, AgentChange::Trusted)
+        }
+        Request::RenameAgent { agent, label } => {
+            trust.rename(&agent, label.parse().map_err(said)?).map_err(said)?;
+            changed(agent, AgentChange::Renamed)
+        }
+        Request::Block { agent } => {
+            trust.block(&agent, None).map_err(said)?;
+            changed(agent, AgentChange::Blocked)
+        }
+        Request::Forget { agent } => {
+            trust.forget(&agent).map_err(said)?;
+            changed(agent, AgentChange::Forgotten)
+        }
+        Request::Grants { agent } => grants(kept, agent),
+        Request::PutGrant { grant } => {
+            let agent = grant.agent;
+            if store.server(&grant.server).map_err(said)?.is_none() {
+                return Err(format!("there is no server {}; add it first", grant.server));
+            }
+            let mut grants = held(kept, &agent)?;
+            // The definitions that were lent before stay lent.
+            let old =
+                grants.iter().position(|held| held.server == grant.server).map(|at| grants.swap_remove(at));
+            let pins =
+                old.map(|old| old.pins).filter(|_| grant.pins.is_empty()).unwrap_or(grant.pins.clone());
+            grants.push(Grant { pins, ..grant });
+            trust.set_grants(&agent, grants).map_err(said)?;
+            changed(agent, AgentChange::Granted)
+        }
+        Request::RemoveGrant { agent, server } => {
+            let mut grants = held(kept, &agent)?;
+            let before = grants.len();
+            grants.retain(|held| held.server != server);
+            if grants.len() == before {
+                return Err(format!("{server} is not granted to this agent"));
+            }
+            trust.set_grants(&agent, grants).map_err(said)?;
+            changed(agent, AgentChange::Granted)
+        }
+        Request::Links => store.links().map(|links| Reply::Links { links, open: Vec::new() }).map_err(said),
+        Request::PutLink { link } => store.put_link(&link).map(|()| Reply::Done).map_err(said),
+        Request::RemoveLink { link } => match store.remove_link(&link).map_err(said)? {
+            true => Ok(Reply::Done),
+            false => Err(format!("there is no link {link}")),
+        },
+        Request::Activity { limit, before, agent } => {
+            let filter = ActivityFilter { agent, ..ActivityFilter::default() };
+            let rows = store.activity(&filter, before, limit.min(MAX_ENTRIES)).map_err(said)?;
+            let entry = |row: crate::activity::ActivityRow| {
+                let mut entry = serde_json::to_value(&row.entry).unwrap_or_default();
+                if let Some(members) = entry.as_object_mut() {
+                    members.insert("seq".to_owned(), row.seq.into());
+                    members.insert("time".to_owned(), row.entry.at.to_string().into());
+                }
+                entry
+            };
+            Ok(Reply::Activity { entries: rows.into_iter().map(entry).collect() })
+        }
+        Request::VerifyActivity => match store.verify_activity().map_err(said)? {
+            ChainVerdict::Whole { entries, .. } => Ok(Reply::Verified { entries, broken: None }),
+            ChainVerdict::Changed { seq } => Ok(Reply::Verified {
+                entries: seq,
+                broken: Some(format!("entry {seq} is not what was written")),
+            }),
+            ChainVerdict::Missing { seq } => Ok(Reply::Verified {
+                entries: seq,
+                broken: Some(format!("entries are missing from {seq} on")),
+            }),
+        },
+        Request::ExportActivity { path } => {
+            let export = || -> std::io::Result<u64> {
+                let mut file = std::io::BufWriter::new(std::fs::File::create_new(&path)?);
+                let entries = store.export_activity(&ActivityFilter::default(), &mut file)?;
+                file.flush()?;
+                Ok(entries)
+            };
+            let entries =
+                export().map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+            Ok(Reply::Verified { entries, broken: None })
+        }
+        Request::PutSecret { name, value } => {
+            let name: SecretName = name.parse().map_err(said)?;
+            kept.secrets.set(&name, &value.0).map(|()| Reply::Done).map_err(said)
+        }
+        Request::RemoveSecret { name } => {
+            let known: SecretName = name.parse().map_err(said)?;
+            match kept.secrets.delete(&known).map_err(said)? {
+                true => Ok(Reply::Done),
+                false => Err(format!("there is no secret {name}")),
+            }
+        }
+        Request::Secrets => {
+            let names = kept.secrets.names().map_err(said)?;
+            Ok(Reply::Secrets { names: names.iter().map(|name| name.as_str().to_owned()).collect() })
+        }
+        _ => Err("this needs a running desktop; start it with: gatelodge host".to_owned()),
+    }
+}
+
+/// What an agent has now. Grants that count as none are replaced by what is set next.
+fn held(kept: &Kept, agent: &Fingerprint) -> Result<Vec<Grant>, String> {
+    match kept.trust.grants_of(agent) {
+        GrantsVerdict::Valid(grants) => Ok(grants),
+        GrantsVerdict::NoRecord => {
+            let hint = "let it in first, with: gatelodge host agents trust FINGERPRINT LABEL";
+            Err(format!("no agent is known by this fingerprint; {hint}"))
+        }
+        GrantsVerdict::Blocked => Err("this agent is blocked; trust it first".to_owned()),
+        GrantsVerdict::KeychainUnavailable(error) => Err(said(error)),
+        GrantsVerdict::Unreadable(reason) => Err(reason),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn agents(kept: &Kept) -> Outcome {
+    let records = kept.trust.list().map_err(said)?;
+    let summary = |record: crate::trust::AgentRecord| {
+        let servers = match kept.trust.grants_of(&record.fingerprint) {
+            GrantsVerdict::Valid(grants) => Some(grants.into_iter().map(|grant| grant.server).collect()),
+            GrantsVerdict::Blocked | GrantsVerdict::NoRecord => Some(Vec::new()),
+            _ => None,
+        };
+        AgentSummary {
+            fingerprint: record.fingerprint.to_string(),
+            words: record.fingerprint.words().to_string(),
+            label: record.label.to_string(),
+            state: match record.state {
+                AgentState::Trusted => "trusted".to_owned(),
+                AgentState::Blocked => "blocked".to_owned(),
+            },
+            since: record.pairing.map(|pairing| pairing.at),
+            servers,
+        }
+    };
+    Ok(Reply::Agents { agents: records.into_iter().map(summary).collect() })
+}
+
+fn grants(kept: &Kept, agent: Option<Fingerprint>) -> Outcome {
+    let agents = match agent {
+        Some(agent) => vec![agent],
+        None => kept.trust.list().map_err(said)?.into_iter().map(|record| record.fingerprint).collect(),
+    };
+    let (mut all, mut altered) = (Vec::new(), Vec::new());
+    for agent in agents {
+        match kept.trust.grants_of(&agent) {
+            GrantsVerdict::Valid(grants) => all.extend(grants),
+            GrantsVerdict::Altered => altered.push(agent.to_string()),
+            GrantsVerdict::KeychainUnavailable(error) => return Err(said(error)),
+            _ => {}
+        }
+    }
+    all.sort_by(|one, other| (one.agent, &one.server).cmp(&(other.agent, &other.server)));
+    Ok(Reply::Grants { grants: all, altered })
+}
+
+fn said(error: impl std::error::Error) -> String {
+    with_causes(&error)
+}

@@ -1,0 +1,170 @@
+//! One channel of an agent: its server is started, and messages pass through a gate until one side ends.
+
+mod carry;
+mod lane;
+mod start;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gatelodge_wire::{Control, Envelope, RefusalCode, peek};
+use mcp_webrtc::Channel;
+
+pub(crate) use start::probe;
+
+use super::control::ControlChannel;
+use super::live::{Ending, Live, Refusal};
+use crate::activity::{ActivityEntry, ActivityEvent};
+use crate::approval::{ClaimedName, Request, ShownText, Subject, Verdict};
+use crate::desktop::Desktop;
+use crate::event::HostEvent;
+use crate::gate::Question;
+use crate::server::ServerId;
+use crate::time::Timestamp;
+
+/// The JSON-RPC code for a plain peer whose first request cannot be served at all, from the range that JSON-RPC leaves to
+/// implementations. It has no control channel on which to hear why.
+const NOT_SERVED: i32 = -32_000;
+
+/// What the parts of a channel share.
+#[derive(Clone)]
+struct Context {
+    desktop: Arc<Desktop>,
+    live: Arc<Live>,
+    control: ControlChannel,
+    server: ServerId,
+    number: u64,
+    ending: Ending,
+}
+
+/// Serves a channel until it ends. `server` is what its label or its link names.
+pub(super) async fn serve(
+    desktop: Arc<Desktop>,
+    live: Arc<Live>,
+    control: ControlChannel,
+    mut channel: Channel,
+    server: Option<ServerId>,
+) {
+    // Whoever opens a channel and says nothing costs no process. (A Gatelodge agent never uses the channel that the
+    // offer has to name for plain peers.)
+    let first = tokio::select! {
+        biased;
+        _ = live.ending.ended() => return,
+        first = channel.recv() => first,
+    };
+    let Some(first) = first else { return };
+    let label = channel.label().to_owned();
+    let Some(server) = server else {
+        let refusal = Refusal::new(RefusalCode::NotLent, "no server of that name is lent here");
+        refuse(&control, &channel, &label, Some(&first), refusal).await;
+        return;
+    };
+    let number = desktop.next_number();
+    let ending = live.channel_opened(number, server.clone());
+    let context = Context { desktop, live, control, server, number, ending };
+    let reason = context.run(channel, &label, first).await;
+    context.live.channel_closed(number);
+    context.tell(HostEvent::ChannelClosed {
+        session: context.live.id,
+        channel: number,
+        server: context.server.clone(),
+        reason,
+    });
+}
+
+impl Context {
+    /// Starts the server and carries messages; returns why it ended.
+    async fn run(&self, channel: Channel, label: &str, first: Bytes) -> String {
+        let starting = start::start(self, label);
+        let started = tokio::select! {
+            biased;
+            refusal = self.ending.ended() => Err(refusal),
+            started = starting => started,
+        };
+        let (upstream, grant) = match started {
+            Ok(started) => started,
+            Err(refusal) => {
+                let reason = refusal.message.clone();
+                refuse(&self.control, &channel, label, Some(&first), refusal).await;
+                return reason;
+            }
+        };
+        self.tell(HostEvent::ChannelOpened {
+            session: self.live.id,
+            channel: self.number,
+            server: self.server.clone(),
+        });
+        let sender = channel.sender();
+        match carry::carry(self, channel, first, upstream, grant).await {
+            Ok(()) => "the agent closed it".to_owned(),
+            Err(refusal) => {
+                let reason = refusal.message.clone();
+                self.control.say(&refusal.on_channel(label)).await;
+                sender.close().await;
+                reason
+            }
+        }
+    }
+
+    fn tell(&self, event: HostEvent) {
+        self.desktop.events.tell(event);
+    }
+
+    async fn record(&self, event: ActivityEvent) {
+        let entry = ActivityEntry {
+            at: Timestamp::now(),
+            session: Some(self.live.id.0),
+            agent: Some(self.live.agent),
+            server: Some(self.server.clone()),
+            event,
+        };
+        self.desktop.activity.record(entry).await;
+    }
+}
+
+impl Refusal {
+    fn on_channel(&self, label: &str) -> Control {
+        Control::Refused { channel: Some(label.to_owned()), code: self.code, message: self.message.clone() }
+    }
+}
+
+/// Tells the agent why, on the control channel or else as an answer to its first request, and closes the channel.
+async fn refuse(
+    control: &ControlChannel,
+    channel: &Channel,
+    label: &str,
+    first: Option<&Bytes>,
+    refusal: Refusal,
+) {
+    if control.is_open() {
+        control.say(&refusal.on_channel(label)).await;
+    } else if let Some(Ok(Envelope::Request { id, .. })) = first.map(|first| peek(first)) {
+        let message = serde_json::Value::from(refusal.message);
+        let id = id.as_str();
+        let answer =
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{NOT_SERVED},"message":{message}}}}}"#);
+        let _ = channel.send(answer).await;
+    }
+    channel.close().await;
+}
+
+/// Asks the person about a call that the gate holds.
+async fn ask_about_call(context: Context, question: Question) -> Verdict {
+    let arguments =
+        question.arguments.as_deref().map_or("", |text| std::str::from_utf8(text).unwrap_or_default());
+    let request = Request {
+        agent: context.live.agent,
+        name: ClaimedName::new(&context.live.label()),
+        subject: Subject::ToolCall {
+            server: context.server.clone(),
+            tool: ShownText::new(&question.tool),
+            arguments: ShownText::new(arguments),
+            detail: None,
+        },
+    };
+    let verdict = context.desktop.ask(request, Some(context.live.id)).await;
+    if let Verdict::Always(_) = verdict {
+        context.desktop.allow_tool(&context.live, &context.server, &question.tool).await;
+    }
+    verdict
+}

@@ -1,0 +1,205 @@
+//! Who comes in: the verdict on an agent whose certificate the handshake has proved.
+
+use std::time::Duration;
+
+use gatelodge_wire::{CONTROL_VERSION, Control, Fingerprint, RefusalCode};
+use mcp_webrtc::Session;
+
+use super::control::{ControlChannel, Hello};
+use super::live::{Live, Refusal};
+use crate::approval::{ClaimedName, Denial, Request, Subject, Verdict};
+use crate::desktop::{Desktop, full_grant, least_grant};
+use crate::event::HostEvent;
+use crate::grant::Grant;
+use crate::link::{LinkDefinition, LinkPolicy};
+use crate::trust::{AgentLabel, GrantsVerdict, Origin, Pairing};
+
+/// How long a peer that may be a Gatelodge agent has to say hello, so that the prompt can show what it calls itself.
+const HELLO_LIMIT: Duration = Duration::from_secs(3);
+
+/// An agent that was let in.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    /// What the person calls it, or what it calls itself.
+    pub(super) label: String,
+    /// What is lent to it.
+    pub(super) grants: Vec<Grant>,
+}
+
+/// Turns away whom nobody will be asked about, before a channel opens. An error is the reason.
+pub(super) async fn at_the_door(
+    desktop: &Desktop,
+    link: &LinkDefinition,
+    agent: &Fingerprint,
+) -> Result<(), String> {
+    if desktop.transient.approved.contains(agent) {
+        return Ok(());
+    }
+    let agent = *agent;
+    let reason = match desktop.trust().run(move |trust| trust.grants_of(&agent)).await {
+        GrantsVerdict::NoRecord if link.prompt == LinkPolicy::AskUnknown => return Ok(()),
+        GrantsVerdict::NoRecord => "the agent is not known, and this link takes known agents only".to_owned(),
+        GrantsVerdict::Blocked => "the agent is blocked".to_owned(),
+        GrantsVerdict::KeychainUnavailable(error) => {
+            let reason = crate::error::with_causes(&error);
+            desktop.events.tell(HostEvent::KeychainUnavailable { reason: reason.clone() });
+            reason
+        }
+        _ => return Ok(()),
+    };
+    desktop.events.tell(HostEvent::Refused {
+        link: link.id.clone(),
+        agent: Some(agent),
+        reason: reason.clone(),
+    });
+    Err(reason)
+}
+
+/// Decides about an agent, with a question to the person where it is not known.
+pub(super) async fn verdict(
+    desktop: &Desktop,
+    live: &Live,
+    link: &LinkDefinition,
+    session: &Session,
+    control: &ControlChannel,
+) -> Result<Admitted, Refusal> {
+    let hello = hello(session, control).await?;
+    let agent = live.agent;
+    let claimed = hello.as_ref().and_then(|hello| hello.name.parse::<AgentLabel>().ok());
+    let shown =
+        || claimed.as_ref().map_or_else(|| AgentLabel::of_fingerprint(&agent), Clone::clone).to_string();
+    if desktop.transient.approved.contains(&agent) {
+        let servers = desktop.servers().await.map_err(|error| unreadable(&error))?;
+        let grants = servers.iter().map(|server| full_grant(agent, server)).collect();
+        return Ok(Admitted { label: shown(), grants });
+    }
+    let (judged, record) = desktop
+        .trust()
+        .run(move |trust| (trust.grants_of(&agent), trust.record(&agent).ok().flatten()))
+        .await;
+    let label = record.map_or_else(shown, |record| record.label.to_string());
+    match judged {
+        GrantsVerdict::Valid(grants) => Ok(Admitted { label, grants }),
+        GrantsVerdict::NoRecord if link.prompt == LinkPolicy::AskUnknown => {
+            ask(desktop, live, link, control, hello, claimed).await
+        }
+        GrantsVerdict::NoRecord | GrantsVerdict::Blocked => {
+            Err(Refusal::new(RefusalCode::Denied, "this desktop does not let this agent in"))
+        }
+        GrantsVerdict::KeychainUnavailable(error) => {
+            let reason = crate::error::with_causes(&error);
+            desktop.events.tell(HostEvent::KeychainUnavailable { reason });
+            let message = "the desktop cannot look up whom it trusts at the moment; its user has been told";
+            Err(Refusal::new(RefusalCode::KeychainUnavailable, message))
+        }
+        trouble => {
+            // The agent is known but what it may do is not: it is in, and nothing is lent to it.
+            desktop.events.tell(HostEvent::GrantsAltered { agent });
+            tracing::warn!(%agent, trouble = trouble.trouble(), "an agent's grants count as none");
+            Ok(Admitted { label, grants: Vec::new() })
+        }
+    }
+}
+
+/// Waits for the hello of a peer that may be a Gatelodge agent: those speak the fragment extension.
+async fn hello(session: &Session, control: &ControlChannel) -> Result<Option<Hello>, Refusal> {
+    if !session.speaks_fragments() {
+        return Ok(None);
+    }
+    let hello = tokio::time::timeout(HELLO_LIMIT, control.hello()).await.ok().flatten();
+    match hello {
+        Some(hello) if hello.version != CONTROL_VERSION => Err(Refusal::new(
+            RefusalCode::Version,
+            format!(
+                "the agent speaks version {} of the control channel and this desktop {CONTROL_VERSION}; update the older one",
+                hello.version
+            ),
+        )),
+        hello => Ok(hello),
+    }
+}
+
+/// Asks the person about an agent that nobody here knows.
+async fn ask(
+    desktop: &Desktop,
+    live: &Live,
+    link: &LinkDefinition,
+    control: &ControlChannel,
+    hello: Option<Hello>,
+    claimed: Option<AgentLabel>,
+) -> Result<Admitted, Refusal> {
+    let agent = live.agent;
+    let offered = match &link.server {
+        Some(server) => desktop.definitions(std::slice::from_ref(server)).await,
+        // A Gatelodge agent can name what it wants, so that everything there is may be offered to it.
+        None if hello.is_some() => desktop.servers().await.map_err(|error| unreadable(&error))?,
+        None => Vec::new(),
+    };
+    let namesake = match claimed.clone() {
+        Some(claimed) => {
+            desktop.trust().run(move |trust| trust.record_with_label(&claimed).ok().flatten()).await
+        }
+        None => None,
+    };
+    let stable = hello.as_ref().is_some_and(|hello| hello.persistent);
+    let subject = Subject::UnknownAgent {
+        link: link.name.clone(),
+        servers: offered.iter().map(|server| server.id.clone()).collect(),
+        stable,
+        namesake: namesake.map(|record| record.fingerprint),
+    };
+    let label = claimed.unwrap_or_else(|| AgentLabel::of_fingerprint(&agent));
+    let request = Request { agent, name: ClaimedName::new(label.as_str()), subject };
+    let message = "the desktop is asking its user whether to let this agent in".to_owned();
+    control.say(&Control::Pending { channel: None, message, seconds: desktop.approval_seconds }).await;
+    let least = || offered.iter().map(|server| least_grant(agent, server)).collect::<Vec<_>>();
+    match desktop.ask(request, Some(live.id)).await {
+        Verdict::Once => Ok(Admitted { label: label.to_string(), grants: least() }),
+        Verdict::Always(terms) => {
+            let label = terms.label.and_then(|label| label.as_str().parse().ok()).unwrap_or(label);
+            let grants = if terms.grants.is_empty() { least() } else { terms.grants };
+            let lent = grants.clone();
+            let pairing = Pairing::now(Origin::Link(link.id.clone()));
+            let record = desktop.trust().run(move |trust| trust.trust(&agent, label, pairing, grants)).await;
+            let record = record.map_err(|error| {
+                desktop
+                    .events
+                    .tell(HostEvent::KeychainUnavailable { reason: crate::error::with_causes(&error) });
+                let message = "the approval could not be kept on the desktop; its user has been told why";
+                Refusal::new(RefusalCode::KeychainUnavailable, message)
+            })?;
+            desktop.events.tell(HostEvent::Changed);
+            Ok(Admitted { label: record.label.to_string(), grants: lent })
+        }
+        Verdict::Denied(denial) => {
+            if denial == Denial::Blocked {
+                let blocked =
+                    desktop.trust().run(move |trust| trust.block(&agent, Some(label)).map(|_| ())).await;
+                if let Err(error) = blocked {
+                    tracing::warn!(
+                        error = crate::error::with_causes(&error),
+                        "the agent is not blocked for good"
+                    );
+                }
+                desktop.events.tell(HostEvent::Changed);
+            }
+            Err(refusal_of(denial))
+        }
+    }
+}
+
+/// What an agent is told of a no.
+pub(super) fn refusal_of(denial: Denial) -> Refusal {
+    match denial {
+        Denial::TimedOut => Refusal::new(RefusalCode::TimedOut, "the desktop's user did not answer in time"),
+        Denial::Busy | Denial::TooSoon => {
+            Refusal::new(RefusalCode::TooMany, "this agent has asked too often; wait before the next try")
+        }
+        _ => Refusal::new(RefusalCode::Denied, "the desktop's user said no"),
+    }
+}
+
+fn unreadable(error: &crate::store::StoreError) -> Refusal {
+    tracing::error!(error = crate::error::with_causes(error), "the database cannot be read");
+    Refusal::new(RefusalCode::ServerFailed, "the desktop cannot read its database; its user has been told")
+}

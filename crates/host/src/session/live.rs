@@ -1,0 +1,277 @@
+//! The sessions that are up, as everybody else sees them: who it is, what is lent, and how to end it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use gatelodge_wire::{Fingerprint, RefusalCode};
+use tokio_util::sync::CancellationToken;
+
+use crate::event::SessionId;
+use crate::grant::{Grant, ToolRule};
+use crate::link::LinkId;
+use crate::server::ServerId;
+use crate::time::Timestamp;
+
+/// Why a session or a channel ends, in words for the agent's side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: RefusalCode,
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: RefusalCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// A way to end something once, with a reason that whoever runs it passes on.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Ending {
+    token: CancellationToken,
+    reason: Arc<OnceLock<Refusal>>,
+}
+
+impl Ending {
+    /// Ends it; the first reason counts.
+    pub(crate) fn end(&self, refusal: Refusal) {
+        let _ = self.reason.set(refusal);
+        self.token.cancel();
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(&self) -> Refusal {
+        self.token.cancelled().await;
+        let unsaid = || Refusal::new(RefusalCode::Revoked, "the desktop ended it");
+        self.reason.get().cloned().unwrap_or_else(unsaid)
+    }
+}
+
+/// A session that is up.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) id: SessionId,
+    pub(crate) agent: Fingerprint,
+    pub(crate) link: LinkId,
+    pub(crate) since: Timestamp,
+    pub(crate) path: String,
+    pub(crate) ending: Ending,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    label: String,
+    admitted: bool,
+    grants: HashMap<ServerId, Grant>,
+    channels: HashMap<u64, (ServerId, Ending)>,
+}
+
+impl Live {
+    pub(crate) fn new(id: SessionId, agent: Fingerprint, link: LinkId, path: String) -> Self {
+        let (since, ending, state) = (Timestamp::now(), Ending::default(), Mutex::default());
+        Self { id, agent, link, since, path, ending, state }
+    }
+
+    /// Notes the verdict: the agent is in, under this name and with these grants.
+    pub(crate) fn admit(&self, label: String, grants: Vec<Grant>) {
+        let mut state = self.lock();
+        state.label = label;
+        state.admitted = true;
+        state.grants = by_server(grants);
+    }
+
+    pub(crate) fn label(&self) -> String {
+        self.lock().label.clone()
+    }
+
+    pub(crate) fn admitted(&self) -> bool {
+        self.lock().admitted
+    }
+
+    /// Returns the grant for a server, unless it has expired.
+    pub(crate) fn grant(&self, server: &ServerId, now: Timestamp) -> Option<Grant> {
+        self.lock().grants.get(server).filter(|grant| !expired(grant, now)).cloned()
+    }
+
+    /// Returns the servers with a grant that has not expired.
+    pub(crate) fn servers(&self, now: Timestamp) -> Vec<ServerId> {
+        let state = self.lock();
+        let mut servers: Vec<_> = state
+            .grants
+            .values()
+            .filter(|grant| !expired(grant, now))
+            .map(|grant| grant.server.clone())
+            .collect();
+        servers.sort();
+        servers
+    }
+
+    /// Puts other grants into force. Channels whose grant is gone or another one are ended: what they were opened under
+    /// does not hold any more.
+    pub(crate) fn regrant(&self, grants: Vec<Grant>) {
+        let mut state = self.lock();
+        let grants = by_server(grants);
+        for (server, ending) in state.channels.values() {
+            let (old, new) = (state.grants.get(server), grants.get(server));
+            if !same_but_for_pins(old, new) {
+                ending.end(Refusal::new(
+                    RefusalCode::Revoked,
+                    format!("what this agent may do with {server} was changed on the desktop"),
+                ));
+            }
+        }
+        state.grants = grants;
+    }
+
+    /// Replaces one grant by the same with more pins.
+    pub(crate) fn pinned(&self, grant: Grant) {
+        if let Some(held) = self.lock().grants.get_mut(&grant.server) {
+            held.pins = grant.pins;
+        }
+    }
+
+    /// Lets the agent call a tool unasked in this session's further channels.
+    pub(crate) fn allow_tool(&self, server: &ServerId, tool: &str) {
+        if let Some(held) = self.lock().grants.get_mut(server) {
+            held.tools.tools.insert(tool.to_owned(), ToolRule::Allow);
+        }
+    }
+
+    pub(crate) fn channel_opened(&self, channel: u64, server: ServerId) -> Ending {
+        let ending = Ending::default();
+        self.lock().channels.insert(channel, (server, ending.clone()));
+        ending
+    }
+
+    pub(crate) fn channel_closed(&self, channel: u64) {
+        self.lock().channels.remove(&channel);
+    }
+
+    /// Lists the open channels.
+    pub(crate) fn channels(&self) -> Vec<(u64, ServerId)> {
+        let state = self.lock();
+        let mut channels: Vec<_> =
+            state.channels.iter().map(|(number, (server, _))| (*number, server.clone())).collect();
+        channels.sort();
+        channels
+    }
+
+    /// Ends the channels to a server that is not lent any more, whoever's grant says otherwise.
+    pub(crate) fn server_gone(&self, server: &ServerId) {
+        for (used, ending) in self.lock().channels.values() {
+            if used == server {
+                ending.end(Refusal::new(
+                    RefusalCode::NotLent,
+                    format!("{server} was changed or removed on the desktop"),
+                ));
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn by_server(grants: Vec<Grant>) -> HashMap<ServerId, Grant> {
+    grants.into_iter().map(|grant| (grant.server.clone(), grant)).collect()
+}
+
+fn expired(grant: &Grant, now: Timestamp) -> bool {
+    grant.expires.is_some_and(|expires| expires <= now)
+}
+
+fn same_but_for_pins(old: Option<&Grant>, new: Option<&Grant>) -> bool {
+    match (old, new) {
+        (Some(old), Some(new)) => Grant { pins: new.pins.clone(), ..old.clone() } == *new,
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// All sessions that are up.
+#[derive(Debug, Default)]
+pub(crate) struct LiveSessions(Mutex<HashMap<SessionId, Arc<Live>>>);
+
+impl LiveSessions {
+    pub(crate) fn add(&self, live: Arc<Live>) {
+        self.lock().insert(live.id, live);
+    }
+
+    pub(crate) fn remove(&self, id: SessionId) {
+        self.lock().remove(&id);
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<Arc<Live>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// Returns the sessions in the order in which they came.
+    pub(crate) fn all(&self) -> Vec<Arc<Live>> {
+        let mut all: Vec<_> = self.lock().values().cloned().collect();
+        all.sort_by_key(|live| live.id);
+        all
+    }
+
+    /// Returns an agent's sessions.
+    pub(crate) fn of(&self, agent: &Fingerprint) -> Vec<Arc<Live>> {
+        self.all().into_iter().filter(|live| live.agent == *agent).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Live>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::{EntryRule, ToolPin, ToolRules};
+
+    fn grant(server: &str) -> Grant {
+        Grant {
+            agent: Fingerprint::of_certificate(b"agent"),
+            server: server.parse().unwrap(),
+            entry: EntryRule::Open,
+            folders: None,
+            tools: ToolRules::default(),
+            sampling: false,
+            elicitation: false,
+            expires: None,
+            pins: Default::default(),
+        }
+    }
+
+    fn live(grants: Vec<Grant>) -> Live {
+        let agent = Fingerprint::of_certificate(b"agent");
+        let live = Live::new(SessionId(1), agent, "home".parse().unwrap(), String::new());
+        live.admit("agent".to_owned(), grants);
+        live
+    }
+
+    fn has_ended(ending: &Ending) -> bool {
+        ending.token.is_cancelled()
+    }
+
+    #[test]
+    fn another_grant_ends_the_channels_under_the_old_one() {
+        let live = live(vec![grant("a"), grant("b"), grant("c")]);
+        let endings: Vec<_> = (1..)
+            .zip(["a", "b", "c"])
+            .map(|(number, id)| live.channel_opened(number, id.parse().unwrap()))
+            .collect();
+        let pinned = Grant { pins: [("t".to_owned(), ToolPin([1; 32]))].into(), ..grant("a") };
+        live.regrant(vec![pinned, Grant { sampling: true, ..grant("b") }]);
+        assert_eq!(endings.iter().map(has_ended).collect::<Vec<_>>(), [false, true, true]);
+    }
+
+    #[test]
+    fn an_expired_grant_is_none() {
+        let now = Timestamp::from_millis(1_000);
+        let live = live(vec![Grant { expires: Some(now), ..grant("a") }, grant("b")]);
+        assert_eq!(live.grant(&"a".parse().unwrap(), now), None);
+        assert_eq!(live.servers(now), ["b".parse().unwrap()]);
+        assert!(live.grant(&"a".parse().unwrap(), Timestamp::from_millis(999)).is_some());
+    }
+}
