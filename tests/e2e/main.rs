@@ -5,9 +5,11 @@
 
 mod browser;
 mod examples;
+mod plain_client;
 mod python_client;
 mod python_server;
 mod simple_peer;
+mod transparency;
 
 /// A result over what a plain peer takes, in bytes.
 const OVERSIZED: usize = 300_000;

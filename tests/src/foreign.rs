@@ -27,7 +27,7 @@ impl Aiortc {
         }
     }
 
-    fn folder(self) -> &'static str {
+    pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::V1_14 => "aiortc-1.14",
             Self::V1_16 => "aiortc-1.16",

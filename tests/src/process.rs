@@ -8,7 +8,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::task::JoinSet;
 
 /// Processes that were killed are gone in milliseconds. After this long the test goes on without them, since a
 /// container without an `init` keeps dead grandchildren for ever.
@@ -21,6 +22,7 @@ const KILL_INTERVAL: Duration = Duration::from_millis(5);
 pub(crate) struct Process {
     child: Child,
     group: Pid,
+    readers: JoinSet<()>,
 }
 
 /// A command whose process is killed by the kernel when the thread that starts it ends, so that nothing is left
@@ -36,27 +38,71 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 }
 
 impl Process {
-    /// Starts the command and hands each line that it prints to `out` or `err`.
+    /// Starts the command without any input, and hands each line that it prints to `out` or `err`.
     pub(crate) fn start(
         mut command: Command,
         out: impl Fn(&str) + Send + 'static,
         err: impl Fn(&str) + Send + 'static,
     ) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(command, out, err)
+    }
+
+    /// As [`start`](Process::start), with a pipe for its input.
+    pub(crate) fn start_with_input(
+        mut command: Command,
+        out: impl Fn(&str) + Send + 'static,
+        err: impl Fn(&str) + Send + 'static,
+    ) -> (Self, ChildStdin) {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Self::spawn(command, out, err);
+        let input = process.child.stdin.take().expect("stdin is piped");
+        (process, input)
+    }
+
+    /// Starts the command with whatever input and output it has; those that are pipes are read.
+    pub(crate) fn spawn(
+        mut command: Command,
+        out: impl Fn(&str) + Send + 'static,
+        err: impl Fn(&str) + Send + 'static,
+    ) -> Self {
+        command.process_group(0);
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => panic!("{command:?} cannot be started: {error}"),
         };
         let id = child.id().expect("a process that was just started has an id");
         let group = Pid::from_raw(i32::try_from(id).expect("a process id is positive and small"));
-        tokio::spawn(lines(child.stdout.take().expect("stdout is piped"), out));
-        tokio::spawn(lines(child.stderr.take().expect("stderr is piped"), err));
-        Self { child, group }
+        let mut readers = JoinSet::new();
+        if let Some(stdout) = child.stdout.take() {
+            readers.spawn(lines(stdout, out));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            readers.spawn(lines(stderr, err));
+        }
+        Self { child, group, readers }
     }
 
     /// Waits for the process to end by itself.
     pub(crate) async fn ended(&mut self) -> std::io::Result<ExitStatus> {
         self.child.wait().await
+    }
+
+    /// Waits for the process to end by itself, and for all that it has said.
+    pub(crate) async fn finished(&mut self) -> std::io::Result<ExitStatus> {
+        let status = self.child.wait().await?;
+        while self.readers.join_next().await.is_some() {}
+        Ok(status)
+    }
+
+    /// Kills the process with all that it started.
+    pub(crate) fn kill(&self) {
+        let _ = killpg(self.group, Signal::SIGKILL);
+    }
+
+    /// Returns the process id, for as long as it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 }
 
@@ -71,7 +117,7 @@ impl Drop for Process {
     }
 }
 
-async fn lines(pipe: impl AsyncRead + Unpin, take: impl Fn(&str)) {
+async fn lines(pipe: impl AsyncRead + Unpin, take: impl Fn(&str) + Send) {
     let mut lines = BufReader::new(pipe).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         take(&line);

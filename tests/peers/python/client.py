@@ -5,11 +5,13 @@ have are called as they are asked for: `greet`, `echo`, `big`, `steps`, `ask`.
 """
 
 import argparse
+import json
 import time
 from contextlib import asynccontextmanager
 
 import anyio
 import reporting
+from aiortc import RTCCertificate
 from aiortc.contrib.signaling import TcpSocketSignaling
 from mcp import ClientSession
 from mcp.shared.exceptions import McpError
@@ -74,6 +76,9 @@ async def calls(session: ClientSession, args: argparse.Namespace) -> None:
         else:
             raise RuntimeError(f"a result of {size} bytes should have been refused")
         report("after_oversized", text=await text_of(session, "echo", text="still here"))
+    for name, arguments in args.call:
+        result = await session.call_tool(name, json.loads(arguments))
+        report("called", tool=name, error=result.isError, text=result.content[0].text)
     if args.steps:
         seen: list[float] = []
 
@@ -84,6 +89,53 @@ async def calls(session: ClientSession, args: argparse.Namespace) -> None:
         report("steps", seen=seen, text=result.content[0].text)
     if args.ask:
         report("ask", text=await text_of(session, "ask", question=args.ask))
+
+
+def announce_certificates() -> None:
+    """Reports every certificate that is made, since each connection has one of its own."""
+    generate = RTCCertificate.generateCertificate
+
+    def generate_and_tell() -> RTCCertificate:
+        certificate = generate()
+        sha256 = [print.value for print in certificate.getFingerprints() if print.algorithm == "sha-256"]
+        report("certificate", sha256=sha256[0].upper())
+        return certificate
+
+    RTCCertificate.generateCertificate = staticmethod(generate_and_tell)
+
+
+async def connect(args: argparse.Namespace) -> None:
+    ended = anyio.Event()
+    async with (
+        webrtc_client_transport(TcpSocketSignaling(args.host, args.port)) as (read, write),
+        watched(read, ended) as read,
+        ClientSession(read, write, sampling_callback=model) as session,
+    ):
+        if args.refused:
+            await refused(session, ended)
+            return
+        await calls(session, args)
+        if args.hold:
+            report("holding")
+            await ended.wait()
+
+
+async def refused(session: ClientSession, ended: anyio.Event) -> None:
+    """Waits until the server has closed, without an answer to `initialize`."""
+    async with anyio.create_task_group() as tasks:
+
+        async def initialize() -> None:
+            try:
+                hello = await session.initialize()
+            except McpError as error:
+                report("error", code=error.error.code, message=error.error.message)
+            else:
+                raise RuntimeError(f"a refused client was answered by {hello.serverInfo.name}")
+
+        tasks.start_soon(initialize)
+        await ended.wait()
+        tasks.cancel_scope.cancel()
+    report("refused")
 
 
 async def main() -> None:
@@ -97,22 +149,16 @@ async def main() -> None:
     parser.add_argument("--oversized", type=int, nargs="*", default=[], help="bytes of a result that must be refused")
     parser.add_argument("--steps", type=int, default=0, help="how many steps of progress to ask for")
     parser.add_argument("--ask", help="a question that the server shall ask back")
+    parser.add_argument("--call", nargs=2, action="append", default=[], metavar=("TOOL", "ARGUMENTS"), help="a tool to call, with arguments as JSON")
+    parser.add_argument("--refused", action="store_true", help="expect to be turned away")
     parser.add_argument("--hold", action="store_true", help="wait for the server to close, instead of closing")
     parser.add_argument("--idle", type=float, default=0.0, help="seconds to watch this process's CPU time after the last close")
     args = parser.parse_args()
 
+    announce_certificates()
     report("start", **reporting.versions())
     for connection in range(args.count):
-        ended = anyio.Event()
-        async with (
-            webrtc_client_transport(TcpSocketSignaling(args.host, args.port)) as (read, write),
-            watched(read, ended) as read,
-            ClientSession(read, write, sampling_callback=model) as session,
-        ):
-            await calls(session, args)
-            if args.hold:
-                report("holding")
-                await ended.wait()
+        await connect(args)
         report("closed", connection=connection)
     await reporting.report_idle(args.idle)
 

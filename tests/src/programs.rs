@@ -1,0 +1,53 @@
+//! Our own programs, as cargo builds them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// Where the programs are that the tests start.
+#[derive(Debug)]
+pub struct Programs {
+    /// The `gatelodge` command.
+    pub gatelodge: PathBuf,
+    /// The recorder of `tests/recorder.rs`.
+    pub recorder: PathBuf,
+}
+
+impl Programs {
+    /// Returns the programs, built from the sources as they are.
+    ///
+    /// Cargo tells a test only where the programs of its own package are, and may not have built those of others. The
+    /// whole workspace is named so that dependencies have the features with which the tests were built, and nothing
+    /// is built twice.
+    ///
+    /// # Panics
+    ///
+    /// When they cannot be built.
+    pub fn get() -> &'static Self {
+        static PROGRAMS: OnceLock<Programs> = OnceLock::new();
+        PROGRAMS.get_or_init(|| {
+            let output = Command::new(env!("CARGO"))
+                .args(["build", "--workspace", "--bin", "gatelodge", "--bin", "recorder", "--locked"])
+                .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
+                .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+                .output()
+                .unwrap_or_else(|error| panic!("cargo cannot be run: {error}"));
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let messages = String::from_utf8_lossy(&output.stdout);
+            Self {
+                gatelodge: executable(&messages, "gatelodge"),
+                recorder: executable(&messages, "recorder"),
+            }
+        })
+    }
+}
+
+fn executable(messages: &str, name: &str) -> PathBuf {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut executables = messages
+        .filter(|message| message["target"]["name"] == name)
+        .filter_map(|message| message["executable"].as_str().map(|path| Path::new(path).to_owned()));
+    executables.next().unwrap_or_else(|| panic!("cargo did not say where it has built {name}"))
+}
