@@ -30,15 +30,20 @@ use anyhow::{Context, bail};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "\
-usage: gatelodge-bench run [--rounds N] [--quick] [--only WORD,..] [--json FILE] [--markdown FILE] [--check]
+Measures the transport beside other stacks on this machine, in the same run.
+
+usage: gatelodge-bench run [OPTION]..     (or benches/run [OPTION]..)
   --rounds N       rounds, interleaved over the stacks; medians are reported (default 5)
   --quick          one round of smaller sizes
-  --only WORD,..   only what has one of the words in its suite's or its stack's name
+  --only WORD,..   only the suites and stacks with one of these names (benches/README.md lists them)
   --json FILE      writes every figure of every round
   --markdown FILE  writes the tables
   --check          exits with 1 if a bound does not hold or something fails
-The processes it starts: listen STACK HOST | dial STACK HOST ADDRESS SCENARIO.. (-apart: on a processor of its own) | network DELAY_US LOSS_PERMILLE
-BITS_PER_SECOND QUEUE_BYTES | micro";
+  --help           shows this
+
+The processes that it starts:
+  listen STACK HOST | dial STACK HOST ADDRESS SCENARIO..    (listen-apart, dial-apart: on a processor of its own)
+  network DELAY_US LOSS_PERMILLE BITS_PER_SECOND QUEUE_BYTES | micro";
 
 fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -50,6 +55,11 @@ fn main() -> anyhow::Result<()> {
         Some((command, rest)) => (command.as_str(), rest),
         None => ("run", &[][..]),
     };
+    if matches!(command, "help" | "-h" | "--help") || rest.iter().any(|word| word == "-h" || word == "--help")
+    {
+        println!("{USAGE}");
+        return Ok(());
+    }
     match command {
         "run" => current_thread()?.block_on(run::run(options::Options::parse(rest).context(USAGE)?)),
         "listen" | "listen-apart" | "dial" | "dial-apart" | "micro" | "network" => {

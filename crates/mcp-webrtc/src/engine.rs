@@ -35,8 +35,9 @@ use runtime::SessionRuntime;
 /// Browsers and aiortc use the same; the engine clamps larger values.
 pub(crate) const MAX_MESSAGE: u32 = 262_144;
 
-/// Bytes that may wait for acknowledgement, whatever the path: the peer's receive window is 1 MiB.
-const SEND_LIMIT: usize = 1024 * 1024;
+/// Bytes that may wait for acknowledgement, whatever the path: the peer's receive window of 1 MiB, and half as much
+/// behind it. The engine widens its own window only while something waits, which long paths need.
+const SEND_LIMIT: usize = 1536 * 1024;
 
 /// The same where the kernel's socket buffers are small: more in flight would overrun the peer's.
 const SEND_LIMIT_SMALL_BUFFERS: usize = 128 * 1024;
@@ -285,6 +286,11 @@ impl Engine {
     /// Is notified each time the engine has done what there was to do; acknowledgements may have come.
     pub(crate) fn progress(&self) -> &Notify {
         self.runtime.progress()
+    }
+
+    /// Is notified when [`Engine::peer_closed`] may have become true.
+    pub(crate) fn goodbye(&self) -> &Notify {
+        self.runtime.goodbye()
     }
 
     /// Returns how many bytes may wait for acknowledgement at most, whatever the path.

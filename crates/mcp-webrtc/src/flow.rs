@@ -19,6 +19,11 @@ use window::{Bulk, SendWindow};
 /// Messages up to this size are small: calls, notifications, and results of few packets.
 const SMALL: usize = 4 * 1024;
 
+/// How many small messages are handed over before the engine sends them. With one at a time each would be a packet of its
+/// own; a whole burst at a time would leave the peer idle until its end, at two thirds of the rate (64 requests of 1 KiB in
+/// flight).
+const SMALLS_TOGETHER: usize = 16;
+
 /// A sender looks again after this long even if nothing woke it. The engine wakes it long before; this only keeps a
 /// sender from hanging should the engine ever stop to say that it is idle.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -40,6 +45,20 @@ struct Gate {
     window: SendWindow,
     /// Every open channel: their outstanding bytes share the path.
     channels: Vec<WeakChannel>,
+    /// Small messages since the engine was last let in between.
+    smalls: usize,
+}
+
+impl Gate {
+    /// Says whether the engine is let in between this message and the next.
+    fn pauses_after(&mut self, bulk: Bulk) -> bool {
+        self.smalls = if bulk == Bulk::Small { self.smalls + 1 } else { SMALLS_TOGETHER };
+        let pauses = self.smalls >= SMALLS_TOGETHER;
+        if pauses {
+            self.smalls = 0;
+        }
+        pauses
+    }
 }
 
 impl Flow {
@@ -48,7 +67,7 @@ impl Flow {
         Self {
             engine,
             cancel,
-            gate: Mutex::new(Gate { window, channels: Vec::new() }),
+            gate: Mutex::new(Gate { window, channels: Vec::new(), smalls: 0 }),
             joining: Default::default(),
         }
     }
@@ -90,8 +109,9 @@ impl Flow {
                 }
                 let output = hand_over.await;
                 gate.window.on_sent(now, bytes);
+                let pause = gate.pauses_after(bulk);
                 drop(gate);
-                if bulk != Bulk::Small {
+                if pause {
                     // Where the engine shares this thread, it sends while the next message is made: up to twice as fast.
                     tokio::task::yield_now().await;
                 }

@@ -5,14 +5,16 @@
 //! (see [`super::runtime`]): about fifteen datagrams a system call in a bulk transfer, and half the sender's CPU
 //! time. Where the kernel offers no offload, datagrams go out one by one.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
+
+use super::runtime::Traffic;
 
 /// What the engine's 1 MiB receive window needs in the kernel, with room for the bookkeeping the kernel charges.
 /// With the usual default of 212 kB an overrun costs a retransmission time-out of a second.
@@ -37,11 +39,57 @@ pub(super) fn enlarge_buffers(socket: &UdpSocket) -> bool {
     granted(socket.recv_buffer_size()) && granted(socket.send_buffer_size())
 }
 
+/// What the engine is told that the kernel may join of incoming datagrams, in datagrams of 1,500 bytes. It makes two
+/// buffers of that size for every session, for the session's whole life. More than these few make nothing faster.
+const ENGINE_SEGMENTS: usize = 4;
+
+/// The most bytes that the kernel hands over at once, joined datagrams included.
+const RECEIVE_BUFFER: usize = 64 * 1024;
+
+thread_local! {
+    /// Where the kernel puts what it hands over, until it is copied out in the same call. One for all sessions of a
+    /// thread: idle ones need none, and a busy one has it in the processor's cache.
+    static RECEIVED: RefCell<Vec<u8>> = RefCell::new(vec![0; RECEIVE_BUFFER]);
+}
+
 pub(super) struct BatchingSocket {
     socket: Arc<dyn AsyncUdpSocket>,
     batch: Mutex<Batch>,
-    /// Counts the datagrams of all of a session's sockets.
-    sent: Arc<AtomicU64>,
+    arrived: Mutex<Arrived>,
+    /// What all sockets of the session have seen.
+    traffic: Arc<Traffic>,
+}
+
+/// Datagrams that the kernel handed over with others and the engine has not taken yet.
+#[derive(Default)]
+struct Arrived {
+    bytes: Vec<u8>,
+    taken: usize,
+    meta: RecvMeta,
+}
+
+impl Arrived {
+    /// Gives as many whole datagrams as the buffer holds.
+    fn give(&mut self, buffer: &mut [u8]) -> RecvMeta {
+        let (meta, taken) = take(&self.bytes[self.taken..], &self.meta, buffer);
+        self.taken += taken;
+        if self.taken >= self.bytes.len() {
+            *self = Self::default();
+        }
+        meta
+    }
+}
+
+/// Copies as many whole datagrams of one size as the buffer holds, and says how many bytes these were. A datagram that is
+/// larger than the buffer is cut, as the kernel would do it.
+fn take(bytes: &[u8], joined: &RecvMeta, buffer: &mut [u8]) -> (RecvMeta, usize) {
+    let stride = joined.stride.max(1);
+    let taken = bytes.len().min((buffer.len() / stride).max(1) * stride);
+    let len = taken.min(buffer.len());
+    buffer[..len].copy_from_slice(&bytes[..len]);
+    let mut meta = *joined;
+    (meta.len, meta.stride) = (len, stride.min(len));
+    (meta, taken)
 }
 
 /// Datagrams of one destination and one size (the last may be shorter) that wait to be sent together.
@@ -73,8 +121,8 @@ impl Batch {
 }
 
 impl BatchingSocket {
-    pub(super) fn new(socket: Arc<dyn AsyncUdpSocket>, sent: Arc<AtomicU64>) -> Self {
-        Self { socket, batch: Mutex::default(), sent }
+    pub(super) fn new(socket: Arc<dyn AsyncUdpSocket>, traffic: Arc<Traffic>) -> Self {
+        Self { socket, batch: Mutex::default(), arrived: Mutex::default(), traffic }
     }
 
     fn batch(&self) -> MutexGuard<'_, Batch> {
@@ -84,6 +132,14 @@ impl BatchingSocket {
     /// Sends what has been collected. A datagram that the system refuses is lost, as any datagram may be.
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_flush_batch(cx, &mut self.batch())
+    }
+
+    /// Gives memory back that a busy session has used.
+    pub(super) fn rest(&self) {
+        let mut batch = self.batch();
+        if batch.destination.is_none() {
+            batch.bytes = Vec::new();
+        }
     }
 
     fn poll_flush_batch(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<()> {
@@ -141,15 +197,16 @@ impl AsyncUdpSocket for BatchingSocket {
         1
     }
 
+    /// Few, since joined datagrams are taken apart here.
     fn max_gro_segments(&self) -> usize {
-        self.socket.max_gro_segments()
+        ENGINE_SEGMENTS
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let max_segments = self.socket.max_gso_segments().min(MAX_SEGMENTS);
         if max_segments <= 1 {
             let sent = ready!(self.socket.poll_send(cx, transmit));
-            self.sent.fetch_add(1, Ordering::Relaxed);
+            self.traffic.on_sent(transmit.contents);
             return Poll::Ready(sent);
         }
         let len = transmit.contents.len();
@@ -161,7 +218,7 @@ impl AsyncUdpSocket for BatchingSocket {
             batch.destination = Some(transmit.destination);
             batch.segment = len;
         }
-        self.sent.fetch_add(1, Ordering::Relaxed);
+        self.traffic.on_sent(transmit.contents);
         batch.bytes.extend_from_slice(transmit.contents);
         batch.count += 1;
         batch.complete = len < batch.segment;
@@ -174,6 +231,121 @@ impl AsyncUdpSocket for BatchingSocket {
         buffers: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        self.socket.poll_recv(cx, buffers, meta)
+        let ([buffer, ..], [meta, ..]) = (buffers, meta) else { return Poll::Ready(Ok(0)) };
+        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        if !arrived.bytes.is_empty() {
+            *meta = arrived.give(buffer);
+            return Poll::Ready(Ok(1));
+        }
+        RECEIVED.with_borrow_mut(|received| {
+            let mut joined = [RecvMeta::default()];
+            let got = ready!(self.socket.poll_recv(cx, &mut [IoSliceMut::new(received)], &mut joined))?;
+            let [joined] = joined;
+            let bytes = &received[..joined.len.min(received.len())];
+            bytes.chunks(joined.stride.max(1)).for_each(|datagram| self.traffic.on_received(datagram));
+            let (first, taken) = take(bytes, &joined, buffer);
+            *meta = first;
+            if taken < bytes.len() {
+                *arrived = Arrived { bytes: bytes[taken..].to_vec(), taken: 0, meta: joined };
+            }
+            Poll::Ready(Ok(got))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// What the kernel hands over: bytes, and the size of the datagrams that are joined in them.
+    type Joined = (Vec<u8>, usize);
+
+    #[derive(Debug)]
+    struct Kernel(Mutex<VecDeque<Joined>>);
+
+    impl AsyncUdpSocket for Kernel {
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            Ok(SocketAddr::from(([127, 0, 0, 1], 1)))
+        }
+
+        fn max_gso_segments(&self) -> usize {
+            64
+        }
+
+        fn max_gro_segments(&self) -> usize {
+            64
+        }
+
+        fn poll_send(&self, _: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(transmit.contents.len()))
+        }
+
+        fn poll_recv(
+            &self,
+            _: &mut Context<'_>,
+            buffers: &mut [IoSliceMut<'_>],
+            meta: &mut [RecvMeta],
+        ) -> Poll<io::Result<usize>> {
+            let Some((bytes, stride)) = self.0.lock().unwrap().pop_front() else { return Poll::Pending };
+            buffers[0][..bytes.len()].copy_from_slice(&bytes);
+            (meta[0].len, meta[0].stride) = (bytes.len(), stride);
+            Poll::Ready(Ok(1))
+        }
+    }
+
+    /// Reads until nothing is left, with a buffer of `room` bytes, and takes the datagrams apart as the engine does.
+    fn read(joined: impl IntoIterator<Item = Joined>, room: usize) -> (Vec<Vec<u8>>, Arc<Traffic>) {
+        let kernel = Kernel(Mutex::new(joined.into_iter().collect()));
+        let traffic = Arc::new(Traffic::new());
+        let socket = BatchingSocket::new(Arc::new(kernel), Arc::clone(&traffic));
+        let (mut buffer, mut datagrams) = (vec![0; room], Vec::new());
+        loop {
+            let mut meta = [RecvMeta::default()];
+            let mut cx = Context::from_waker(Waker::noop());
+            match socket.poll_recv(&mut cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta) {
+                Poll::Ready(got) => assert_eq!(got.unwrap(), 1),
+                Poll::Pending => return (datagrams, traffic),
+            }
+            datagrams.extend(buffer[..meta[0].len].chunks(meta[0].stride.max(1)).map(<[u8]>::to_vec));
+        }
+    }
+
+    #[test]
+    fn joined_datagrams_come_one_by_one_and_in_order() {
+        let bytes: Vec<u8> = (0..53_u8).collect();
+        for room in [10, 25, 30, 1000] {
+            let (datagrams, _) = read([(bytes.clone(), 10), (vec![99; 7], 7)], room);
+            let mut expected: Vec<_> = bytes.chunks(10).map(<[u8]>::to_vec).collect();
+            expected.push(vec![99; 7]);
+            assert_eq!(datagrams, expected, "with room for {room}");
+        }
+    }
+
+    #[test]
+    fn a_datagram_without_room_is_cut_and_the_next_one_is_whole() {
+        let (datagrams, _) = read([(vec![1; 20], 20), (vec![], 1), (vec![2; 3], 3)], 12);
+        assert_eq!(datagrams, [vec![1; 12], vec![2; 3]]);
+        let (datagrams, _) = read([([[1; 20], [2; 20]].concat(), 20)], 12);
+        assert_eq!(datagrams, [vec![1; 12], vec![2; 12]]);
+    }
+
+    #[test]
+    fn an_alert_is_seen_wherever_it_is() {
+        assert!(read([([[23; 5], [23; 5], [21; 5]].concat(), 5)], 10).1.takes_alert());
+        assert!(!read([([[23; 5], [22; 5]].concat(), 5)], 10).1.takes_alert());
+    }
+
+    #[test]
+    fn connectivity_checks_are_no_activity() {
+        let traffic = |datagram: &[u8]| {
+            let traffic = Traffic::new();
+            assert!(traffic.takes_activity(), "a new session is active");
+            traffic.on_received(datagram);
+            traffic.takes_activity()
+        };
+        assert!(!traffic(&[0, 1]) && !traffic(&[1, 1]) && !traffic(&[]));
+        assert!(traffic(&[23, 254, 253]));
     }
 }

@@ -31,8 +31,9 @@ const NEAR: Duration = Duration::from_millis(1);
 /// What fragments may have outstanding on a near path, in bytes.
 ///
 /// All channels share one queue in the engine, so a small message waits for whatever is in front of it. Below
-/// this size the two processors start to wait for each other; above it only the small message waits longer.
-const NEAR_FRAGMENTS: usize = 96 * 1024;
+/// this size the two processors start to wait for each other (16 MiB there and back take half as long again with
+/// 96 KiB); above it only the small message waits longer.
+const NEAR_FRAGMENTS: usize = 256 * 1024;
 
 /// What fragments may have outstanding on a near path while small messages come and go, in bytes.
 ///
@@ -61,9 +62,12 @@ const DRAIN: f64 = 0.9;
 /// window: beyond noise, and far below the doubling of a slow start.
 const OPENING: f64 = 1.125;
 
-/// By how much a window may grow in one round. A doubling could reach twice the path's capacity before the first
-/// sign of it comes back, which a queue of one such capacity does not hold.
+/// By how much a window may grow in one round.
 const GROWTH: f64 = 1.5;
+
+/// The same while the delivery rate still grows, so that the engine's own doubling is not held back on a long path. Twice
+/// what one round trip delivers is at most twice the path's capacity, of which the queue has to hold one.
+const GROWTH_OPENING: f64 = 2.0;
 
 /// By how much a window may shrink in one round: one late acknowledgement is not yet a slower path.
 const SHRINKAGE: f64 = 0.5;
@@ -271,8 +275,14 @@ impl SendWindow {
         let target = (base.rtt / 2).max(LEAST_TARGET);
         let window = self.window as f64;
         let least = if self.opening { window } else { window * SHRINKAGE };
-        let fitting = round.rate * (base.rtt + target).as_secs_f64();
-        self.window = (fitting.clamp(least, window * GROWTH) as usize).clamp(FLOOR, self.ceiling);
+        let steady = base.rtt + target;
+        let (span, growth) = if self.opening {
+            (steady.max(base.rtt.mul_f64(GROWTH_OPENING)), GROWTH_OPENING)
+        } else {
+            (steady, GROWTH)
+        };
+        let fitting = round.rate * span.as_secs_f64();
+        self.window = (fitting.clamp(least, window * growth) as usize).clamp(FLOOR, self.ceiling);
         if now.saturating_duration_since(base.seen) >= BASE_AGE {
             // Without the target's share the queue runs empty, and the next round trips are the path's own.
             let bare = base.rtt.as_secs_f64() / (base.rtt + target).as_secs_f64();

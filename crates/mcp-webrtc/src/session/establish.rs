@@ -14,7 +14,7 @@ use super::actor::Actor;
 use super::builder::SessionBuilder;
 use super::error::{SessionError, Stage};
 use super::peer::{Admission, Peer};
-use super::{ChannelQueue, Handle, Link, Session, SessionEvent};
+use super::{ChannelQueue, CloseReason, Handle, Link, Session, SessionEvent};
 use crate::engine::{Engine, EngineConfig, EngineEvent, EngineState, MAX_MESSAGE, RawChannel};
 use crate::flow::Flow;
 use crate::signaling::{Candidate, Signal, Signaling};
@@ -22,8 +22,8 @@ use crate::signaling::{Candidate, Signal, Signaling};
 /// The label that plain peers give to their channel.
 const PLAIN_LABEL: &str = "mcp";
 
-/// Session events that wait for a subscriber.
-const EVENT_QUEUE: usize = 64;
+/// Session events that wait for a subscriber: more than happen in a minute of the worst network.
+const EVENT_QUEUE: usize = 16;
 
 /// Candidates that may come before the description they belong to.
 const MAX_EARLY_CANDIDATES: usize = 32;
@@ -46,7 +46,12 @@ pub(super) async fn start(
     let guard = cancel.clone().drop_guard();
     let (ready, established) = oneshot::channel();
     let task = Establishing { builder, role, signaling, cancel };
-    tokio::spawn(task.run(ready));
+    tokio::spawn(async move {
+        // In a box, so that an established session does not carry what setting it up took.
+        let Some((actor, close_reason)) = Box::pin(task.run(ready)).await else { return };
+        let reason = actor.run().await;
+        close_reason.send_replace(Some(reason));
+    });
     let established = established.await.map_err(|_| SessionError::Cancelled)??;
     let Established { link, peer, channels, permits, events, first_events, closed } = established;
     Ok(Session {
@@ -71,7 +76,7 @@ struct Established {
     permits: Arc<Semaphore>,
     events: broadcast::Sender<SessionEvent>,
     first_events: broadcast::Receiver<SessionEvent>,
-    closed: watch::Receiver<Option<super::CloseReason>>,
+    closed: watch::Receiver<Option<CloseReason>>,
 }
 
 struct Establishing {
@@ -82,7 +87,11 @@ struct Establishing {
 }
 
 impl Establishing {
-    async fn run(mut self, ready: oneshot::Sender<Result<Established, SessionError>>) {
+    /// Tells the caller what came of it. Returns who keeps the session, and whom to tell how it ended.
+    async fn run(
+        mut self,
+        ready: oneshot::Sender<Result<Established, SessionError>>,
+    ) -> Option<(Actor, watch::Sender<Option<CloseReason>>)> {
         let cancel = self.cancel.clone();
         let local = self.builder.local.unwrap_or_else(|| self.signaling.is_local());
         let config = EngineConfig {
@@ -96,7 +105,7 @@ impl Establishing {
             Err(error) => {
                 self.signaling.close().await;
                 let _ = ready.send(Err(error.into()));
-                return;
+                return None;
             }
         };
         let mut attempt = Attempt {
@@ -117,7 +126,7 @@ impl Establishing {
                 engine.close().await;
                 self.signaling.close().await;
                 let _ = ready.send(Err(error));
-                return;
+                return None;
             }
         };
         let fragments = self.builder.fragments.and(admitted.description.fragments());
@@ -162,8 +171,7 @@ impl Establishing {
             rules,
             fragments: self.builder.fragments,
         };
-        let reason = actor.run().await;
-        close_reason.send_replace(Some(reason));
+        Some((actor, close_reason))
     }
 }
 

@@ -119,8 +119,16 @@ impl TcpSignaling {
 
     /// Waits for more bytes: for ever where no line has begun, else as long as a line may take. None is the end.
     async fn read_more(&mut self) -> Result<usize, SignalingError> {
-        self.inbox.reserve(READ_BYTES);
-        let read = self.stream.read_buf(&mut self.inbox);
+        if self.line_began.is_none() {
+            // A link may be up and silent for as long as its session: it holds no buffer meanwhile.
+            self.inbox = BytesMut::new();
+        }
+        let (stream, inbox) = (&mut self.stream, &mut self.inbox);
+        let read = async {
+            stream.readable().await?;
+            inbox.reserve(READ_BYTES);
+            stream.read_buf(inbox).await
+        };
         let outcome = match self.line_began {
             None => read.await,
             Some(began) => {

@@ -105,7 +105,7 @@ fn a_home_uplink_is_filled_and_its_queue_never_overflows() {
         fills((5, 50.0, 250_000.0), message, 25.0);
         fills((10, 100.0, 250_000.0), message, 20.0);
         fills((20, 50.0, 250_000.0), message, 25.0);
-        fills((40, 50.0, 250_000.0), message, 36.0);
+        fills((40, 50.0, 250_000.0), message, 42.0);
     }
 }
 
