@@ -22,22 +22,31 @@ const READ: usize = 8 * 1024;
 
 /// The last lines of one process.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LastWords(Arc<Mutex<VecDeque<String>>>);
+pub(super) struct LastWords(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    texts: VecDeque<String>,
+    bytes: usize,
+}
 
 impl LastWords {
     /// Returns them, oldest first.
     pub(super) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).texts.into()
     }
 
-    fn add(&self, text: String) {
+    fn add(&self, text: &str) {
         if text.is_empty() {
             return;
         }
+        let text = &text[..text.floor_char_boundary(LAST_LINE)];
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push_back(text);
-        while lines.len() > LAST_LINES || lines.iter().map(String::len).sum::<usize>() > LAST_BYTES {
-            lines.pop_front();
+        lines.bytes += text.len();
+        lines.texts.push_back(text.to_owned());
+        while lines.texts.len() > LAST_LINES || lines.bytes > LAST_BYTES {
+            let oldest = lines.texts.pop_front().map_or(0, |oldest| oldest.len());
+            lines.bytes -= oldest;
         }
     }
 }
@@ -47,8 +56,9 @@ pub(super) async fn drain(mut stderr: ChildStderr, process: u32, log: Arc<Server
     let mut chunk = vec![0; READ];
     let mut line = Vec::new();
     let finish = |line: &mut Vec<u8>| {
-        log.add(process, LogSource::Stderr, line);
-        last.add(harmless(&line[..line.len().min(LAST_LINE)]));
+        let text = harmless(line);
+        last.add(&text);
+        log.push(process, LogSource::Stderr, text);
         line.clear();
     };
     loop {
