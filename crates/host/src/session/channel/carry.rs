@@ -64,7 +64,7 @@ pub(super) async fn carry(
     let sending_to_server = send_to_server(upstream_sender.clone(), server_lane);
     let sending_to_agent = send_to_agent(channel_sender, agent_lane);
     tokio::pin!(sending_to_server, sending_to_agent);
-    let mut ended = carrying.from_agent(first).await;
+    let mut ended = carrying.agent_sent(first).await;
     while ended.is_none() {
         let (up, down) = (carrying.to_server.has_room(), carrying.to_agent.has_room());
         let (spare_up, spare_down) = (carrying.to_server.has_spare(), carrying.to_agent.has_spare());
@@ -82,11 +82,11 @@ pub(super) async fn carry(
                 carrying.answered(ticket, verdict).await
             }
             message = from_agent.recv(), if up && spare_down => match message {
-                Some(message) => carrying.from_agent(message).await,
+                Some(message) => carrying.agent_sent(message).await,
                 None => Some(Ok(())),
             },
             message = from_server.recv(), if down && spare_up => match message {
-                Some(message) => carrying.from_server(message).await,
+                Some(message) => carrying.server_sent(message).await,
                 None => Some(server_ended(context, &mut from_server).await),
             },
             () = sleep_until(deadline) => carrying.tick().await,
@@ -189,12 +189,12 @@ struct Carrying<'a> {
 type Ended = Option<Result<(), Refusal>>;
 
 impl Carrying<'_> {
-    async fn from_agent(&mut self, message: Bytes) -> Ended {
+    async fn agent_sent(&mut self, message: Bytes) -> Ended {
         self.gate.from_agent(Moment::now(), message);
         self.outputs().await
     }
 
-    async fn from_server(&mut self, message: Bytes) -> Ended {
+    async fn server_sent(&mut self, message: Bytes) -> Ended {
         self.gate.from_server(Moment::now(), message);
         self.outputs().await
     }
