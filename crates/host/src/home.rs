@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use etcetera::base_strategy::{BaseStrategy, choose_base_strategy};
+
 /// The variable that moves everything that Gatelodge keeps into one folder, with keychain entries of its own.
 pub const HOME_VARIABLE: &str = "GATELODGE_HOME";
 
