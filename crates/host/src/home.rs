@@ -22,9 +22,10 @@ impl Home {
         match std::env::var_os(HOME_VARIABLE).filter(|value| !value.is_empty()) {
             Some(folder) => Some(Self::at(std::path::absolute(PathBuf::from(folder)).ok()?)),
             None => {
-                let data = dirs::data_dir()?.join("gatelodge");
+                let system = choose_base_strategy().ok()?;
+                let data = system.data_dir().join("gatelodge");
                 let state =
-                    dirs::state_dir().map_or_else(|| data.join("state"), |state| state.join("gatelodge"));
+                    system.state_dir().map_or_else(|| data.join("state"), |state| state.join("gatelodge"));
                 Some(Self { data, state, name: None })
             }
         }
