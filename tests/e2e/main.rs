@@ -5,6 +5,7 @@
 
 mod browser;
 mod examples;
+mod files;
 mod python_client;
 mod python_server;
 mod simple_peer;

@@ -14,6 +14,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use foreign::{Aiortc, Foreign};
+pub use installation::node_module;
 pub use page::Site;
 pub use steps::Step;
 
