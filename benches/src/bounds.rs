@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::files;
 use crate::plan::{FAR, HOME, Place, Stack, slow_reader_bytes, title};
 use crate::report::Results;
 use crate::scenario::Scenario;
@@ -119,6 +120,21 @@ pub(crate) fn bounds(quick: bool) -> Vec<Bound> {
     ];
     for kib in [1, 16, 64] {
         bounds.push(own(row(one_way(kib)), "mb_s", Some(NodeDatachannel), AtLeast(2.3)));
+    }
+    // The file server's share of the reference server's time and memory.
+    for (title, figure, _) in files::ROWS {
+        let limit = match title {
+            "start to initialize answered" => 0.1,
+            "resident after initialize" => 1.0 / 6.0,
+            _ => 1.0 / 3.0,
+        };
+        bounds.push(bound(
+            title.to_owned(),
+            figure,
+            Stack::Files,
+            Some(Stack::ServerFilesystem),
+            AtMost(limit),
+        ));
     }
     bounds.extend([
         own(large, "p50_ms", Some(NodeDatachannel), AtMost(0.4)),

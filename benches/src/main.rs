@@ -9,6 +9,7 @@ mod answering;
 mod bounds;
 mod dialing;
 mod figures;
+mod files;
 mod link;
 mod machine;
 mod micro;
@@ -43,7 +44,7 @@ usage: gatelodge-bench run [OPTION]..     (or benches/run [OPTION]..)
 
 The processes that it starts:
   listen STACK HOST | dial STACK HOST ADDRESS SCENARIO..    (listen-apart, dial-apart: on a processor of its own)
-  network DELAY_US LOSS_PERMILLE BITS_PER_SECOND QUEUE_BYTES | micro";
+  network DELAY_US LOSS_PERMILLE BITS_PER_SECOND QUEUE_BYTES | micro | serve-files FOLDER";
 
 fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -62,6 +63,11 @@ fn main() -> anyhow::Result<()> {
     }
     match command {
         "run" => current_thread()?.block_on(run::run(options::Options::parse(rest).context(USAGE)?)),
+        // It ends with its standard input by itself.
+        "serve-files" => match rest {
+            [folder] => files::serve(folder),
+            _ => bail!(USAGE),
+        },
         "listen" | "listen-apart" | "dial" | "dial-apart" | "micro" | "network" => {
             machine::end_with_standard_input();
             match command {

@@ -29,6 +29,10 @@ pub(crate) enum Stack {
     TypeScript,
     /// The Python package `mcp-webrtc` on both ends.
     Python,
+    /// The built-in file server.
+    Files,
+    /// The reference file server, under Node.
+    ServerFilesystem,
 }
 
 impl Stack {
@@ -44,12 +48,15 @@ impl Stack {
             Self::Rmcp => "rmcp",
             Self::TypeScript => "typescript",
             Self::Python => "python",
+            Self::Files => "files",
+            Self::ServerFilesystem => "server-filesystem",
         }
     }
 
     pub(crate) fn written_in(self) -> Language {
         match self {
-            Self::Gatelodge | Self::Udp | Self::Tcp | Self::Rmcp => Language::Rust,
+            Self::Gatelodge | Self::Udp | Self::Tcp | Self::Rmcp | Self::Files => Language::Rust,
+            Self::ServerFilesystem => Language::JavaScript("index.js"),
             Self::NodeDatachannel | Self::Wrtc => Language::JavaScript("channel.mjs"),
             Self::TypeScript => Language::JavaScript("tools.mjs"),
             Self::Aiortc => Language::Python("channel.py"),
@@ -70,6 +77,8 @@ impl fmt::Display for Stack {
             Self::Rmcp => "Gatelodge + rmcp",
             Self::TypeScript => "TypeScript",
             Self::Python => "Python",
+            Self::Files => "gatelodge files",
+            Self::ServerFilesystem => "server-filesystem",
         })
     }
 }
@@ -81,6 +90,7 @@ pub(crate) enum Table {
     Tools,
     Networks,
     Functions,
+    Files,
 }
 
 impl fmt::Display for Table {
@@ -90,6 +100,7 @@ impl fmt::Display for Table {
             Self::Tools => "MCP tools/call, one after the other",
             Self::Networks => "Emulated networks",
             Self::Functions => "Pure functions",
+            Self::Files => "File servers over standard input and output",
         })
     }
 }
