@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use gatelodge_wire::{Envelope, peek};
+use gatelodge_wire::{Envelope, RawId, peek};
 use tokio::sync::Notify;
 
 /// The JSON-RPC code of an answer that stands in for one that cannot come any more: the server error range that
@@ -22,7 +22,7 @@ impl Calls {
     /// Notes a message from the client.
     pub(super) fn asked(&self, message: &[u8]) {
         if let Ok(Envelope::Request { id, .. }) = peek(message) {
-            self.lock().insert(id.as_str().to_owned());
+            self.lock().insert(meaning(id));
         }
     }
 
@@ -30,7 +30,7 @@ impl Calls {
     pub(super) fn answered(&self, message: &[u8]) {
         if let Ok(Envelope::Response { id, .. }) = peek(message) {
             let mut waiting = self.lock();
-            waiting.remove(id.as_str());
+            waiting.remove(&meaning(id));
             if waiting.is_empty() {
                 self.answered.notify_waiters();
             }
@@ -57,13 +57,19 @@ impl Calls {
     /// Makes an error answer for one message, if it is a request.
     pub(super) fn refusal(&self, message: &[u8], reason: &str) -> Option<Bytes> {
         let Ok(Envelope::Request { id, .. }) = peek(message) else { return None };
-        self.lock().remove(id.as_str());
+        self.lock().remove(&meaning(id));
         Some(error(id.as_str(), reason))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the id in one spelling: a server may answer `"\u00e9"` with `"é"`.
+fn meaning(id: RawId<'_>) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(id.as_str());
+    value.map_or_else(|_| id.as_str().to_owned(), |value| value.to_string())
 }
 
 fn error(id: &str, reason: &str) -> Bytes {
@@ -75,6 +81,14 @@ fn error(id: &str, reason: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_may_be_spelt_in_another_way() {
+        let calls = Calls::default();
+        calls.asked(br#"{"jsonrpc":"2.0","id":"\u00e9\/","method":"a"}"#);
+        calls.answered("{\"jsonrpc\":\"2.0\",\"id\":\"é/\",\"result\":{}}".as_bytes());
+        assert!(calls.answers("again").is_empty());
+    }
 
     #[test]
     fn what_waits_is_answered_once() {
