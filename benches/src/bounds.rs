@@ -4,7 +4,10 @@
 use std::fmt;
 
 use crate::files;
-use crate::plan::{FAR, HOME, Place, Stack, slow_reader_bytes, title};
+use crate::plan::{
+    FAR, HOME, HOST_ALONE, HOST_SESSIONS, LENT_CALLS, LENT_READ, LENT_SMALL, Place, Stack, slow_reader_bytes,
+    title,
+};
 use crate::report::Results;
 use crate::scenario::Scenario;
 
@@ -97,7 +100,7 @@ impl Bound {
 /// Returns all bounds. A quick run offers less to the slow reader.
 pub(crate) fn bounds(quick: bool) -> Vec<Bound> {
     use Limit::{AtLeast, AtMost};
-    use Stack::{Aiortc, Gatelodge, NodeDatachannel, Python, Rmcp, TypeScript, Udp, Wrtc};
+    use Stack::{Aiortc, Beside, Gatelodge, Lent, NodeDatachannel, Python, Rmcp, TypeScript, Udp, Wrtc};
     let row = |scenario| title(scenario, Place::Loopback);
     let bound = |row, figure, stack, against, limit| Bound { row, figure, stack, against, limit };
     let own = |row, figure, against, limit| bound(row, figure, Gatelodge, against, limit);
@@ -146,6 +149,16 @@ pub(crate) fn bounds(quick: bool) -> Vec<Bound> {
         own(idle, "cpu_percent", None, AtMost(2.0)),
         own(title(one_way(16), Place::Network(FAR)), "mb_s", Some(NodeDatachannel), AtLeast(1.0)),
         own(title(one_way(16), Place::Network(HOME)), "mb_s", None, AtLeast(4.6)),
+    ]);
+    let lent = |row: &str, figure, against, limit| bound(row.to_owned(), figure, Lent, against, limit);
+    bounds.extend([
+        lent(LENT_SMALL, "added_p50_us", None, AtMost(300.0)),
+        lent(LENT_READ, "added_p50_ms", None, AtMost(12.0)),
+        lent(LENT_CALLS, "per_s", Some(Beside), AtLeast(0.5)),
+        lent(HOST_ALONE, "rss_mb", None, AtMost(30.0)),
+        // One tick in half a minute is what the measuring itself may cause.
+        lent(HOST_ALONE, "cpu_ticks", None, AtMost(1.0)),
+        lent(HOST_SESSIONS, "kb_each", None, AtMost(1_000.0)),
     ]);
     bounds
 }

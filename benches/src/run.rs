@@ -78,11 +78,12 @@ async fn measure(options: &Options) -> anyhow::Result<Results> {
         if let Some(folder) = &folder {
             run_files(options, folder, &installed, &mut results).await;
         }
-        if options.only.is_empty() || options.only.iter().any(|word| word == "micro") {
-            for (title, figures) in pair::micro(&installed).await? {
-                let shown: Vec<_> =
-                    figures.keys().map(|name| (name.clone(), name.replace('_', " "))).collect();
-                results.add(Table::Functions, &title, &shown, Stack::Gatelodge, figures);
+        for (name, table) in
+            [("lent", Table::Product), ("host-idle", Table::Product), ("micro", Table::Functions)]
+        {
+            if options.only.is_empty() || options.only.iter().any(|word| word == name) {
+                eprintln!("round {round} of {}: {name}", options.rounds);
+                run_alone(name, table, options.quick, &installed, &mut results).await;
             }
         }
     }
@@ -128,6 +129,21 @@ async fn run_suite(suite: &Suite, installed: &Installed, results: &mut Results) 
             Ok(figures) => results.add(suite.table, &title, plan::shown(scenario), suite.stack, figures),
             Err(error) => results.failed.push(format!("{title}, {}: {error}", suite.stack)),
         }
+    }
+}
+
+/// Runs what one process measures by itself, and shows every figure of it.
+async fn run_alone(name: &str, table: Table, quick: bool, installed: &Installed, results: &mut Results) {
+    let words = if quick && name != "micro" { &[name, "quick"][..] } else { &[name] };
+    match pair::alone(words, installed).await {
+        Ok(timed) => {
+            for (title, stack, figures) in timed {
+                let shown: Vec<_> =
+                    figures.keys().map(|name| (name.clone(), name.replace('_', " "))).collect();
+                results.add(table, &title, &shown, stack, figures);
+            }
+        }
+        Err(error) => results.failed.push(format!("{name}: {error:#}")),
     }
 }
 
