@@ -13,7 +13,9 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: demo ## Run what there is to run: for now, the demo
+run: ## The desktop, in this terminal
+	@scripts/prepare build
+	@scripts/run
 
 .PHONY: demo
 demo: ## Two peers on this machine: connect, list tools, call them, end

@@ -43,6 +43,9 @@ fn dependencies_point_one_way() {
     };
     assert_eq!(own("gatelodge-wire"), [] as [&str; 0]);
     assert_eq!(own("mcp-webrtc"), ["gatelodge-wire"]);
+    assert_eq!(own("gatelodge-files"), [] as [&str; 0]);
+    assert_eq!(own("gatelodge-host"), ["gatelodge-files", "gatelodge-wire", "mcp-webrtc"]);
+    assert!(!own("gatelodge").contains(&"gatelodge-tests"));
 }
 
 #[test]

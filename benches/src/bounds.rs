@@ -3,7 +3,11 @@
 
 use std::fmt;
 
-use crate::plan::{FAR, HOME, Place, Stack, slow_reader_bytes, title};
+use crate::files;
+use crate::plan::{
+    FAR, HOME, HOST_ALONE, HOST_SESSIONS, LENT_CALLS, LENT_READ, LENT_SMALL, Place, Stack, slow_reader_bytes,
+    title,
+};
 use crate::report::Results;
 use crate::scenario::Scenario;
 
@@ -96,7 +100,7 @@ impl Bound {
 /// Returns all bounds. A quick run offers less to the slow reader.
 pub(crate) fn bounds(quick: bool) -> Vec<Bound> {
     use Limit::{AtLeast, AtMost};
-    use Stack::{Aiortc, Gatelodge, NodeDatachannel, Python, Rmcp, TypeScript, Udp, Wrtc};
+    use Stack::{Aiortc, Beside, Gatelodge, Lent, NodeDatachannel, Python, Rmcp, TypeScript, Udp, Wrtc};
     let row = |scenario| title(scenario, Place::Loopback);
     let bound = |row, figure, stack, against, limit| Bound { row, figure, stack, against, limit };
     let own = |row, figure, against, limit| bound(row, figure, Gatelodge, against, limit);
@@ -120,6 +124,21 @@ pub(crate) fn bounds(quick: bool) -> Vec<Bound> {
     for kib in [1, 16, 64] {
         bounds.push(own(row(one_way(kib)), "mb_s", Some(NodeDatachannel), AtLeast(2.3)));
     }
+    // The file server's share of the reference server's time and memory.
+    for (title, figure, _) in files::ROWS {
+        let limit = match title {
+            "start to initialize answered" => 0.1,
+            "resident after initialize" => 1.0 / 6.0,
+            _ => 1.0 / 3.0,
+        };
+        bounds.push(bound(
+            title.to_owned(),
+            figure,
+            Stack::Files,
+            Some(Stack::ServerFilesystem),
+            AtMost(limit),
+        ));
+    }
     bounds.extend([
         own(large, "p50_ms", Some(NodeDatachannel), AtMost(0.4)),
         own(pings, "slower_p50_x", None, AtMost(3.0)),
@@ -130,6 +149,16 @@ pub(crate) fn bounds(quick: bool) -> Vec<Bound> {
         own(idle, "cpu_percent", None, AtMost(2.0)),
         own(title(one_way(16), Place::Network(FAR)), "mb_s", Some(NodeDatachannel), AtLeast(1.0)),
         own(title(one_way(16), Place::Network(HOME)), "mb_s", None, AtLeast(4.6)),
+    ]);
+    let lent = |row: &str, figure, against, limit| bound(row.to_owned(), figure, Lent, against, limit);
+    bounds.extend([
+        lent(LENT_SMALL, "added_p50_us", None, AtMost(300.0)),
+        lent(LENT_READ, "added_p50_ms", None, AtMost(12.0)),
+        lent(LENT_CALLS, "per_s", Some(Beside), AtLeast(0.5)),
+        lent(HOST_ALONE, "rss_mb", None, AtMost(30.0)),
+        // One tick in half a minute is what the measuring itself may cause.
+        lent(HOST_ALONE, "cpu_ticks", None, AtMost(1.0)),
+        lent(HOST_SESSIONS, "kb_each", None, AtMost(1_000.0)),
     ]);
     bounds
 }

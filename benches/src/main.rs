@@ -3,12 +3,16 @@
 //! `gatelodge-bench run` is the program: it starts two processes of each stack in turn ([`pair`]), has one of them
 //! run [`scenario`]s against the other, and judges the medians by the project's [`bounds`]. The other subcommands are
 //! those processes: `listen` and `dial` are the two ends of a stack written in Rust ([`peer`]), `network` is an
-//! emulated network between them ([`network`]), `micro` times pure functions ([`micro`]).
+//! emulated network between them ([`network`]), `micro` times pure functions ([`micro`]), `lent` and `host-idle` measure
+//! the shipped program ([`lent`], [`host_idle`]).
 
 mod answering;
 mod bounds;
 mod dialing;
 mod figures;
+mod files;
+mod host_idle;
+mod lent;
 mod link;
 mod machine;
 mod micro;
@@ -17,6 +21,7 @@ mod options;
 mod pair;
 mod peer;
 mod plan;
+mod product;
 mod report;
 mod run;
 mod scenario;
@@ -43,7 +48,8 @@ usage: gatelodge-bench run [OPTION]..     (or benches/run [OPTION]..)
 
 The processes that it starts:
   listen STACK HOST | dial STACK HOST ADDRESS SCENARIO..    (listen-apart, dial-apart: on a processor of its own)
-  network DELAY_US LOSS_PERMILLE BITS_PER_SECOND QUEUE_BYTES | micro";
+  network DELAY_US LOSS_PERMILLE BITS_PER_SECOND QUEUE_BYTES | micro | serve-files FOLDER
+  lent [quick] | host-idle [quick]";
 
 fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -62,7 +68,12 @@ fn main() -> anyhow::Result<()> {
     }
     match command {
         "run" => current_thread()?.block_on(run::run(options::Options::parse(rest).context(USAGE)?)),
-        "listen" | "listen-apart" | "dial" | "dial-apart" | "micro" | "network" => {
+        // It ends with its standard input by itself.
+        "serve-files" => match rest {
+            [folder] => files::serve(folder),
+            _ => bail!(USAGE),
+        },
+        "listen" | "listen-apart" | "dial" | "dial-apart" | "micro" | "network" | "lent" | "host-idle" => {
             machine::end_with_standard_input();
             match command {
                 "listen-apart" => machine::settle(machine::End::Listening)?,
@@ -77,6 +88,8 @@ fn main() -> anyhow::Result<()> {
                     current_thread()?.block_on(peer::dial(stack, host.parse()?, address, scenarios))
                 }
                 ("micro", []) => micro::run(),
+                ("lent", options @ ([] | [_])) => lent::run(options == ["quick"]),
+                ("host-idle", options @ ([] | [_])) => host_idle::run(options == ["quick"]),
                 ("network", link) => network::run(&network::Conditions::from_arguments(link)?),
                 _ => bail!(USAGE),
             }

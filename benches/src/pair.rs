@@ -39,6 +39,9 @@ pub(crate) type Outcome = Result<Figures, String>;
 #[derive(Deserialize)]
 struct Line {
     scenario: String,
+    /// The stack's name, where a process measures several.
+    #[serde(default)]
+    stack: String,
     #[serde(default)]
     figures: BTreeMap<String, f64>,
     error: Option<String>,
@@ -158,14 +161,22 @@ pub(crate) async fn run(
     Ok(outcomes)
 }
 
-/// Runs the timings of pure functions.
-pub(crate) async fn micro(installed: &Installed) -> anyhow::Result<Vec<(String, Figures)>> {
-    let mut process = Process::start(vec![own_program()?, "micro".to_owned()], None, installed)?;
+/// What a process of this program measured: the row, the stack, the figures.
+pub(crate) type Timed = (String, Stack, Figures);
+
+/// Runs a process of this program that measures by itself.
+pub(crate) async fn alone(words: &[&str], installed: &Installed) -> anyhow::Result<Vec<Timed>> {
+    let mut command = vec![own_program()?];
+    command.extend(words.iter().copied().map(str::to_owned));
+    let mut process = Process::start(command, None, installed)?;
     let mut timed = Vec::new();
     while let Some(line) = process.next::<Line>(FIGURE_LIMIT).await? {
-        timed.push((line.scenario, line.figures));
+        let stacks = [Stack::Beside, Stack::Lent];
+        let stack = stacks.into_iter().find(|stack| stack.argument() == line.stack);
+        timed.push((line.scenario, stack.unwrap_or(Stack::Gatelodge), line.figures));
     }
-    process.end().await;
+    let status = process.child.wait().await?;
+    anyhow::ensure!(status.success(), "{} failed", words.join(" "));
     Ok(timed)
 }
 

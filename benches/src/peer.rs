@@ -62,6 +62,11 @@ pub(crate) fn report(scenario: Scenario, outcome: anyhow::Result<Figures>) -> st
     })
 }
 
+/// Prints the figures of one stack, for processes that measure several.
+pub(crate) fn report_of(stack: &str, scenario: &str, figures: &Figures) -> anyhow::Result<()> {
+    Ok(print_line(&json!({ "scenario": scenario, "stack": stack, "figures": figures }))?)
+}
+
 fn print_line(value: &serde_json::Value) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{value}")?;

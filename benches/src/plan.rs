@@ -7,6 +7,13 @@ use crate::network::Conditions;
 use crate::pair::Language;
 use crate::scenario::Scenario;
 
+/// The rows of what the program itself is measured by.
+pub(crate) const LENT_SMALL: &str = "read of 200 B";
+pub(crate) const LENT_READ: &str = "read of 1 MiB";
+pub(crate) const LENT_CALLS: &str = "64 reads of 200 B in flight";
+pub(crate) const HOST_ALONE: &str = "idle desktop";
+pub(crate) const HOST_SESSIONS: &str = "idle desktop with 50 sessions";
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * 1024;
 const MB: usize = 1_000_000;
@@ -29,6 +36,14 @@ pub(crate) enum Stack {
     TypeScript,
     /// The Python package `mcp-webrtc` on both ends.
     Python,
+    /// The built-in file server.
+    Files,
+    /// The reference file server, under Node.
+    ServerFilesystem,
+    /// `gatelodge files` as its client's child.
+    Beside,
+    /// The same server through `gatelodge connect` and `gatelodge host`.
+    Lent,
 }
 
 impl Stack {
@@ -44,12 +59,23 @@ impl Stack {
             Self::Rmcp => "rmcp",
             Self::TypeScript => "typescript",
             Self::Python => "python",
+            Self::Files => "files",
+            Self::ServerFilesystem => "server-filesystem",
+            Self::Beside => "beside",
+            Self::Lent => "lent",
         }
     }
 
     pub(crate) fn written_in(self) -> Language {
         match self {
-            Self::Gatelodge | Self::Udp | Self::Tcp | Self::Rmcp => Language::Rust,
+            Self::Gatelodge
+            | Self::Udp
+            | Self::Tcp
+            | Self::Rmcp
+            | Self::Files
+            | Self::Beside
+            | Self::Lent => Language::Rust,
+            Self::ServerFilesystem => Language::JavaScript("index.js"),
             Self::NodeDatachannel | Self::Wrtc => Language::JavaScript("channel.mjs"),
             Self::TypeScript => Language::JavaScript("tools.mjs"),
             Self::Aiortc => Language::Python("channel.py"),
@@ -70,6 +96,10 @@ impl fmt::Display for Stack {
             Self::Rmcp => "Gatelodge + rmcp",
             Self::TypeScript => "TypeScript",
             Self::Python => "Python",
+            Self::Files => "gatelodge files",
+            Self::ServerFilesystem => "server-filesystem",
+            Self::Beside => "beside the client",
+            Self::Lent => "lent",
         })
     }
 }
@@ -79,8 +109,10 @@ impl fmt::Display for Stack {
 pub(crate) enum Table {
     Loopback,
     Tools,
+    Product,
     Networks,
     Functions,
+    Files,
 }
 
 impl fmt::Display for Table {
@@ -88,8 +120,10 @@ impl fmt::Display for Table {
         formatter.write_str(match self {
             Self::Loopback => "Two processes on loopback",
             Self::Tools => "MCP tools/call, one after the other",
+            Self::Product => "The file server of the program itself",
             Self::Networks => "Emulated networks",
             Self::Functions => "Pure functions",
+            Self::Files => "File servers over standard input and output",
         })
     }
 }

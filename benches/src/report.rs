@@ -47,11 +47,16 @@ impl Results {
         figures: Figures,
     ) {
         let at = self.rows.iter().position(|row| row.title == title).unwrap_or_else(|| {
-            let shown = shown.iter().map(|(name, unit)| (name.as_ref().to_owned(), unit.as_ref().to_owned()));
-            let (title, shown) = (title.to_owned(), shown.collect());
-            self.rows.push(Row { table, title, shown, values: BTreeMap::new() });
+            let title = title.to_owned();
+            self.rows.push(Row { table, title, shown: Vec::new(), values: BTreeMap::new() });
             self.rows.len() - 1
         });
+        for (name, unit) in shown {
+            // One stack may have a figure that another one has not.
+            if !self.rows[at].shown.iter().any(|(known, _)| known == name.as_ref()) {
+                self.rows[at].shown.push((name.as_ref().to_owned(), unit.as_ref().to_owned()));
+            }
+        }
         let values = self.rows[at].values.entry(stack).or_default();
         for (name, value) in figures {
             values.entry(name).or_default().push(value);

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bounds::bounds;
+use crate::files;
 use crate::network;
 use crate::options::Options;
 use crate::pair::{self, Installed, Language};
@@ -63,20 +65,54 @@ async fn measure(options: &Options) -> anyhow::Result<Results> {
         results.skipped.insert(reason);
         suites.retain(|suite| !matches!(suite.place, Place::Network(_)));
     }
+    let with_files = options.only.is_empty() || options.only.iter().any(|word| word == "files");
+    if with_files && let Err(error) = install(&installed) {
+        results.skipped.insert(format!("server-filesystem: {error:#}"));
+    }
+    let folder = with_files.then(files::Prepared::new).transpose()?.map(Arc::new);
     for round in 1..=options.rounds {
         for suite in &suites {
             eprintln!("round {round} of {}: {} {}", options.rounds, suite.name, suite.stack);
             run_suite(suite, &installed, &mut results).await;
         }
-        if options.only.is_empty() || options.only.iter().any(|word| word == "micro") {
-            for (title, figures) in pair::micro(&installed).await? {
-                let shown: Vec<_> =
-                    figures.keys().map(|name| (name.clone(), name.replace('_', " "))).collect();
-                results.add(Table::Functions, &title, &shown, Stack::Gatelodge, figures);
+        if let Some(folder) = &folder {
+            run_files(options, folder, &installed, &mut results).await;
+        }
+        for (name, table) in
+            [("lent", Table::Product), ("host-idle", Table::Product), ("micro", Table::Functions)]
+        {
+            if options.only.is_empty() || options.only.iter().any(|word| word == name) {
+                eprintln!("round {round} of {}: {name}", options.rounds);
+                run_alone(name, table, options.quick, &installed, &mut results).await;
             }
         }
     }
     Ok(results)
+}
+
+/// Measures both file servers. It blocks, on a thread of its own, so that it can be interrupted.
+async fn run_files(
+    options: &Options,
+    folder: &Arc<files::Prepared>,
+    installed: &Installed,
+    results: &mut Results,
+) {
+    for stack in [Stack::Files, Stack::ServerFilesystem] {
+        eprintln!("files {stack}");
+        let (folder, packages, quick) = (Arc::clone(folder), installed.packages.clone(), options.quick);
+        let measured =
+            tokio::task::spawn_blocking(move || files::measure(stack, &folder, &packages, quick)).await;
+        match measured.map_err(anyhow::Error::from).flatten() {
+            Ok(measured) => {
+                for (title, figures) in measured {
+                    let row = files::ROWS.iter().find(|(row, ..)| *row == title);
+                    let shown: Vec<_> = row.iter().map(|(_, figure, unit)| (*figure, *unit)).collect();
+                    results.add(Table::Files, title, &shown, stack, figures);
+                }
+            }
+            Err(error) => results.failed.push(format!("files {stack}: {error:#}")),
+        }
+    }
 }
 
 async fn run_suite(suite: &Suite, installed: &Installed, results: &mut Results) {
@@ -93,6 +129,21 @@ async fn run_suite(suite: &Suite, installed: &Installed, results: &mut Results) 
             Ok(figures) => results.add(suite.table, &title, plan::shown(scenario), suite.stack, figures),
             Err(error) => results.failed.push(format!("{title}, {}: {error}", suite.stack)),
         }
+    }
+}
+
+/// Runs what one process measures by itself, and shows every figure of it.
+async fn run_alone(name: &str, table: Table, quick: bool, installed: &Installed, results: &mut Results) {
+    let words = if quick && name != "micro" { &[name, "quick"][..] } else { &[name] };
+    match pair::alone(words, installed).await {
+        Ok(timed) => {
+            for (title, stack, figures) in timed {
+                let shown: Vec<_> =
+                    figures.keys().map(|name| (name.clone(), name.replace('_', " "))).collect();
+                results.add(table, &title, &shown, stack, figures);
+            }
+        }
+        Err(error) => results.failed.push(format!("{name}: {error:#}")),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod browser;
 mod examples;
+mod files;
 mod plain_client;
 mod python_client;
 mod python_server;

@@ -33,9 +33,6 @@ const RANDOM_LOG: Normaliser = Normaliser {
     replacement: "\"level\":\"LEVEL\",\"data\":\"MESSAGE\"",
 };
 
-/// Whether there is a desktop to lend by. Until then, only what does not need one is tested.
-const LENT: bool = false;
-
 /// Runs the client directly and through a desktop. The messages must be the same at both ends of the desktop, and the
 /// client must see what it saw directly, but for what the normalisers know. A second direct run shows that what they
 /// know is the server's own doing.
@@ -46,13 +43,11 @@ async fn is_transparent(stage: &Stage, client: &Client, normalisers: &[Normalise
         let stale = needless(&direct.client_side, normalisers);
         assert!(stale.is_empty(), "{client:?} needs no {stale:?}");
     }
-    if LENT {
-        let lent = stage.succeed(Way::Lent, client).await;
-        if lent.server_side.is_some() {
-            lent.passed_unchanged();
-        }
-        lent.same_as(&direct, normalisers);
+    let lent = stage.succeed(Way::Lent, client).await;
+    if lent.server_side.is_some() {
+        lent.passed_unchanged();
     }
+    lent.same_as(&direct, normalisers);
 }
 
 /// Makes a repository with two commits, one changed file and one new one. It is the same each time, commit ids included.

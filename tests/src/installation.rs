@@ -11,6 +11,15 @@ pub(crate) struct Installation {
     pub(crate) chromium: String,
 }
 
+/// Returns a file of an installed Node package, by its path in `node_modules`.
+///
+/// # Panics
+///
+/// When the peers are not installed; the message says what to do.
+pub fn node_module(path: &str) -> PathBuf {
+    Installation::get().peers.join("node/node_modules").join(path)
+}
+
 /// Returns the folder of the peers' programs.
 pub(crate) fn sources() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/peers"))

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 pub use desktop::{Agent, Desktop};
 pub use foreign::{Aiortc, Foreign};
+pub use installation::node_module;
 pub use page::Site;
 pub use programs::Programs;
 pub use steps::Step;

@@ -1,11 +1,12 @@
 //! The file server as a program of its own: `stdio [--read-only] FOLDER..`.
 
-use gatelodge_files::{Access, FileServer, Folder, serve_stdio};
+use gatelodge_files::{Access, FileServer, Folder, keep_memory_small, serve_stdio};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
+    keep_memory_small();
     let mut access = Access::ReadWrite;
     let mut folders = Vec::new();
     for argument in std::env::args_os().skip(1) {

@@ -95,13 +95,13 @@ pub(crate) fn list_with_sizes(
             return Err(Failure::Cancelled);
         }
         let size = match kind {
-            Kind::Directory => 0,
             // A link counts as what it leads to, if that is in a shared folder.
             Kind::Link => {
                 let path = place.path.join(OsStr::from_bytes(name));
                 folders.place(place.folder, path).metadata().map_or(0, |metadata| metadata.len())
             }
-            Kind::File | Kind::Special => {
+            // A directory's own size is not shown and not counted, but sorted by.
+            Kind::File | Kind::Directory | Kind::Special => {
                 dir.symlink_metadata(OsStr::from_bytes(name)).map_or(0, |metadata| metadata.len())
             }
         };
@@ -120,7 +120,10 @@ pub(crate) fn list_with_sizes(
         writeln!(text, "{kind} {name}{:padding$} {size}", "").expect("writing to a string can't fail");
     }
     let directories = entries.iter().filter(|(_, is_directory, _)| *is_directory).count();
-    let (files, sum) = (entries.len() - directories, entries.iter().map(|(_, _, size)| size).sum());
+    let (files, sum) = (
+        entries.len() - directories,
+        entries.iter().filter(|(_, is_directory, _)| !is_directory).map(|(_, _, size)| size).sum(),
+    );
     let sum = readable_size(sum);
     write!(text, "\nTotal: {files} files, {directories} directories\nCombined size: {sum}")
         .expect("writing to a string can't fail");

@@ -40,6 +40,8 @@ pub(crate) struct Listing {
 struct Entry {
     start: usize,
     end: usize,
+    /// The first bytes, as a number that sorts as they do: most names differ in them.
+    first: u128,
     kind: Kind,
 }
 
@@ -72,9 +74,14 @@ impl Listing {
             };
             let start = names.len();
             names.extend_from_slice(name);
-            entries.push(Entry { start, end: names.len(), kind });
+            let mut first = [0; 16];
+            let length = name.len().min(first.len());
+            first[..length].copy_from_slice(&name[..length]);
+            entries.push(Entry { start, end: names.len(), first: u128::from_be_bytes(first), kind });
         }
-        entries.sort_unstable_by(|a, b| names[a.start..a.end].cmp(&names[b.start..b.end]));
+        entries.sort_unstable_by(|a, b| {
+            a.first.cmp(&b.first).then_with(|| names[a.start..a.end].cmp(&names[b.start..b.end]))
+        });
         Ok(Self { names, entries })
     }
 

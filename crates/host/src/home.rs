@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use etcetera::base_strategy::{BaseStrategy, choose_base_strategy};
+
 /// The variable that moves everything that Gatelodge keeps into one folder, with keychain entries of its own.
 pub const HOME_VARIABLE: &str = "GATELODGE_HOME";
 
@@ -20,9 +22,10 @@ impl Home {
         match std::env::var_os(HOME_VARIABLE).filter(|value| !value.is_empty()) {
             Some(folder) => Some(Self::at(std::path::absolute(PathBuf::from(folder)).ok()?)),
             None => {
-                let data = dirs::data_dir()?.join("gatelodge");
+                let system = choose_base_strategy().ok()?;
+                let data = system.data_dir().join("gatelodge");
                 let state =
-                    dirs::state_dir().map_or_else(|| data.join("state"), |state| state.join("gatelodge"));
+                    system.state_dir().map_or_else(|| data.join("state"), |state| state.join("gatelodge"));
                 Some(Self { data, state, name: None })
             }
         }

@@ -5,8 +5,6 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::LENT;
-
 /// A desktop of a debug build with a few sessions behind it has some 60 MB in use; one that keeps what these agents send
 /// has much more. In bytes.
 const MAX_MEMORY: usize = 250 << 20;
@@ -14,7 +12,7 @@ const MAX_MEMORY: usize = 250 << 20;
 /// What an agent must not send. None of it may reach the server, so each has the word `forbidden` in it.
 fn forbidden_lines() -> Vec<Vec<u8>> {
     let deep = format!(
-        r#"{{"jsonrpc":"2.0","id":9,"method":"ping","params":{{"forbidden":{}1{}}}}}"#,
+        r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{{"forbidden":{}1{}}}}}"#,
         "[".repeat(10_000),
         "]".repeat(10_000)
     );
@@ -54,7 +52,8 @@ async fn goes_on(line: &mut Line, id: u64) -> bool {
             assert!(message["result"].is_object() || message["error"]["message"].is_string(), "{message}");
             return message["result"].is_object();
         }
-        assert!(message["error"]["message"].as_str().is_some_and(|reason| !reason.is_empty()), "{message}");
+        let reason = message["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.get("method").is_some() || !reason.is_empty(), "{message}");
     }
     false
 }
@@ -73,9 +72,6 @@ async fn lives_on(stage: &Stage) -> Run {
 
 #[tokio::test]
 async fn lines_that_are_no_messages_are_refused() {
-    if !LENT {
-        return;
-    }
     let stage = Stage::new(Server::everything());
     for (index, forbidden) in forbidden_lines().into_iter().enumerate() {
         let shown = String::from_utf8_lossy(&forbidden[..forbidden.len().min(120)]).into_owned();
@@ -102,9 +98,6 @@ async fn lines_that_are_no_messages_are_refused() {
 
 #[tokio::test]
 async fn an_id_in_use_is_refused() {
-    if !LENT {
-        return;
-    }
     let stage = Stage::new(Server::everything());
     let mut line = stage.line(Way::Lent).await;
     line.initialize().await;
@@ -126,30 +119,59 @@ async fn an_id_in_use_is_refused() {
     lives_on(&stage).await;
 }
 
+/// The one answer that differs from the server's own: a tool that is not listed was never lent, so that the server is not
+/// asked whether it has it in spite of that.
 #[tokio::test]
-async fn a_line_of_ten_mebibytes_is_carried_or_refused() {
-    if !LENT {
-        return;
-    }
+async fn a_tool_that_is_not_listed_is_refused_by_the_desktop() {
     let stage = Stage::new(Server::everything());
     let mut line = stage.line(Way::Lent).await;
     line.initialize().await;
-    let message = "x".repeat(10 << 20);
-    let answer =
-        line.ask(1, "tools/call", json!({ "name": "echo", "arguments": { "message": message } })).await;
-    let echoed = answer["result"]["content"][0]["text"].as_str().map(str::len);
-    assert!(echoed == Some("Echo: ".len() + (10 << 20)) || answer["error"]["message"].is_string());
+    let answer = line.ask(1, "tools/call", json!({ "name": "no-such-tool", "arguments": {} })).await;
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
     assert!(goes_on(&mut line, 2).await);
+    let heard = stage.hang_up(line).await.server_side.unwrap().client;
+    assert!(!heard.iter().any(|line| String::from_utf8_lossy(line).contains("no-such-tool")));
+}
+
+#[tokio::test]
+async fn a_folder_lent_for_reading_is_not_written_to() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let stage = Stage::new(Server::built_in(folder.path()));
+    let mut line = stage.line(Way::Lent).await;
+    line.initialize().await;
+    let file = folder.path().join("new.txt");
+    let write = json!({ "name": "write_file", "arguments": { "path": file, "content": "new" } });
+    let answer = line.ask(1, "tools/call", write).await;
+    assert!(answer["error"].is_object() || answer["result"]["isError"] == true, "{answer}");
     stage.hang_up(line).await;
+    assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn long_lines_are_carried_or_refused() {
+    let stage = Stage::new(Server::everything());
+    let mut line = stage.line(Way::Lent).await;
+    line.initialize().await;
+    // server-everything itself takes 10 MiB at once, in one line or several.
+    let bytes = 9 << 20;
+    let long = json!({ "name": "echo", "arguments": { "message": "x".repeat(bytes) } });
+    let answer = line.ask(1, "tools/call", long).await;
+    let echoed = answer["result"]["content"][0]["text"].as_str().map(str::len);
+    assert_eq!(echoed, Some("Echo: ".len() + bytes));
+    // What is no message is not kept to be looked at again, whatever its size.
+    let mut garbage = vec![b'x'; 10 << 20];
+    garbage.extend_from_slice(b" forbidden\n");
+    line.write(&garbage).await;
+    assert!(goes_on(&mut line, 2).await);
+    let run = stage.hang_up(line).await;
+    let heard = run.server_side.unwrap().client;
+    assert!(!heard.iter().any(|line| line.ends_with(b"forbidden")), "the server has heard garbage");
     lives_on(&stage).await;
 }
 
 /// Whoever reaches the link can write to it before anything is proved.
 #[tokio::test]
 async fn garbage_on_the_link_is_cut_off() {
-    if !LENT {
-        return;
-    }
     let stage = Stage::new(Server::everything());
     let address = stage.desktop().await.link().strip_prefix("tcp://").unwrap().to_owned();
     let long_line = vec![b'x'; 10 << 20];

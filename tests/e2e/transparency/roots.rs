@@ -6,8 +6,6 @@ use gatelodge_tests::transparency::{Client, Run, Server, Stage, Way};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::LENT;
-
 fn offering(root: &Path) -> Client {
     Client::Scenario("roots", vec![("ROOT", root.display().to_string())])
 }
@@ -54,9 +52,6 @@ fn says_nothing_of_roots(run: &Run) {
 
 #[tokio::test]
 async fn lent_they_do_not_replace_the_folders_of_server_filesystem() {
-    if !LENT {
-        return;
-    }
     let (lent, agents) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let stage = Stage::new(Server::filesystem(lent.path()));
     let run = stage.succeed(Way::Lent, &offering(agents.path())).await;
@@ -68,9 +63,6 @@ async fn lent_they_do_not_replace_the_folders_of_server_filesystem() {
 
 #[tokio::test]
 async fn lent_server_everything_does_not_ask_for_them() {
-    if !LENT {
-        return;
-    }
     let agents = TempDir::new().unwrap();
     let run = Stage::new(Server::everything()).succeed(Way::Lent, &offering(agents.path())).await;
     let at_first = step(&run, "at_first");

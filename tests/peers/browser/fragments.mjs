@@ -1,7 +1,7 @@
 // The fragment extension over an RTCDataChannel: messages larger than a data channel message, in pieces.
 //
 // A peer announces it by the session-level SDP line `a=x-mcp-fragments:1 <max bytes>`. Towards such a peer a message
-// above its `max-message-size` goes as binary messages: u8 version = 1 | u8 flags (bit 0: last) | u32 BE message
+// above 65,536 bytes goes as binary messages: u8 version = 1 | u8 flags (bit 0: last) | u32 BE message
 // number | payload. Pieces of different messages may interleave.
 
 const HEADER_BYTES = 6;
@@ -12,6 +12,8 @@ const PIECE_BYTES = 60 * 1024;
 // What the channel may buffer before the page waits: enough to keep it busy, not enough to hold a ping up.
 const BUFFERED_BYTES = 256 * 1024;
 const MAX_UNFINISHED = 16;
+/** No single message is larger where both sides speak the extension, whatever their `max-message-size` says. */
+export const WHOLE_BYTES = 65536;
 
 /** Writes the announcement into an SDP, after the session's other lines. */
 export function announce(sdp, max_bytes) {

@@ -10,7 +10,7 @@
 //
 // What happens is posted to `/report` of the server that the page came from, one JSON object with a `step` each.
 
-import { announce, announced, link_over } from "./fragments.mjs";
+import { WHOLE_BYTES, announce, announced, link_over } from "./fragments.mjs";
 import { serve, use } from "./mcp.mjs";
 
 const query = new URLSearchParams(location.search);
@@ -90,7 +90,8 @@ async function main() {
   const connection = new RTCPeerConnection();
   const { channel, give } = await connect(socket, connection);
   // Nothing is awaited between the channel's opening and this, so that no message is missed.
-  const whole = connection.sctp.maxMessageSize;
+  const largest = connection.sctp.maxMessageSize;
+  const whole = give > 0 && take > 0 ? Math.min(largest, WHOLE_BYTES) : largest;
   const link = link_over(channel, { take, give, whole }, report);
   report("connected", { label: channel.label, limit: Number.isFinite(whole) ? whole : null, fragments: give });
 

@@ -246,7 +246,6 @@ async def errors(command: list[str]) -> None:
 
     async with client(command) as session:
         tool = types.CallToolRequestParams
-        await wrong(types.CallToolRequest(params=tool(name="no-such-tool", arguments={})), types.CallToolResult)
         await wrong(types.CallToolRequest(params=tool(name="get-sum", arguments={"a": "x"})), types.CallToolResult)
         await wrong(types.CallToolRequest(params=tool(name="get-sum")), types.CallToolResult)
         read = types.ReadResourceRequestParams
@@ -254,8 +253,6 @@ async def errors(command: list[str]) -> None:
         prompt = types.GetPromptRequestParams
         await wrong(types.GetPromptRequest(params=prompt(name="no-such-prompt")), types.GetPromptResult)
         await wrong(types.GetPromptRequest(params=prompt(name="args-prompt", arguments={})), types.GetPromptResult)
-        task = types.GetTaskRequestParams
-        await wrong(types.GetTaskRequest(params=task(taskId="no-such-task")), types.GetTaskResult)
         report("after", text=await call(session, "echo", message="still here"))
 
 

@@ -27,20 +27,42 @@ impl Normaliser {
 }
 
 /// Finds where the messages that one side of a desktop sent are not those that came out on the other, byte for byte
-/// and in the same order. The one permitted difference is that the agent's roots are left out.
+/// and in the same order. The permitted differences are that the agent's roots are left out, and that the desktop
+/// lists the server's tools for itself, to compare their definitions with those that the user lent.
 pub fn difference_in_transit(agent: &Recording, server: &Recording) -> Option<String> {
     let sent =
         agent.client.iter().filter(|line| !blank(line) && method(line) != Some(ROOTS_CHANGED.to_owned()));
     let sent: Vec<Vec<u8>> = sent.cloned().collect();
-    if let Some(found) = lines_differ("from the agent to the server", &sent, &server.client, without_roots) {
+    let arrived =
+        server.client.iter().filter(|line| !asked_by_the_desktop(line)).cloned().collect::<Vec<_>>();
+    if let Some(found) = lines_differ("from the agent to the server", &sent, &arrived, without_roots) {
         return Some(found);
     }
+    let answers = server.server.iter().filter(|line| !answers_the_desktop(line)).cloned().collect::<Vec<_>>();
     // A client that leaves does not hear what the server says after that. Answers it waits for.
-    let (heard, unheard) = server.server.split_at(agent.server.len().min(server.server.len()));
+    let (heard, unheard) = answers.split_at(agent.server.len().min(answers.len()));
     if let Some(missing) = unheard.iter().find(|line| matches!(kind(line), Kind::Response(_))) {
         return Some(format!("an answer of the server did not arrive: {}", shown(missing, 0)));
     }
     lines_differ("from the server to the agent", heard, &agent.server, |sent, arrived| sent == arrived)
+}
+
+/// How the ids of a desktop's own requests begin.
+const OWN_ID: &str = "gatelodge-gate-";
+
+fn has_own_id(message: &Value) -> bool {
+    message["id"].as_str().is_some_and(|id| id.starts_with(OWN_ID))
+}
+
+/// Whether this is the one request that a desktop makes itself.
+fn asked_by_the_desktop(line: &[u8]) -> bool {
+    let message: Value = serde_json::from_slice(line).unwrap_or_default();
+    has_own_id(&message) && message["method"] == "tools/list"
+}
+
+fn answers_the_desktop(line: &[u8]) -> bool {
+    let message: Value = serde_json::from_slice(line).unwrap_or_default();
+    has_own_id(&message) && message.get("method").is_none()
 }
 
 const ROOTS_CHANGED: &str = "notifications/roots/list_changed";
@@ -212,6 +234,20 @@ mod tests {
         assert!(difference_in_transit(&sent, &recording(&[a], &[answer, answer])).is_some());
         assert!(difference_in_transit(&sent, &recording(&[a], &[r#"{"id":1,"result":1}"#])).is_some());
         assert!(difference_in_transit(&sent, &recording(&[a], &[])).is_some());
+    }
+
+    #[test]
+    fn in_transit_the_desktop_may_list_tools_for_itself() {
+        let (ask, own) = (r#"{"id":1,"method":"m"}"#, r#"{"id":"gatelodge-gate-1","method":"tools/list"}"#);
+        let (told, own_told) = (r#"{"id":1,"result":1}"#, r#"{"id":"gatelodge-gate-1","result":1}"#);
+        let sent = recording(&[ask], &[told]);
+        assert_eq!(difference_in_transit(&sent, &recording(&[own, ask], &[own_told, told])), None);
+        let call = r#"{"id":"gatelodge-gate-1","method":"tools/call"}"#;
+        assert!(difference_in_transit(&sent, &recording(&[call, ask], &[told])).is_some());
+        assert!(
+            difference_in_transit(&recording(&[ask], &[own_told, told]), &recording(&[ask], &[told]))
+                .is_some()
+        );
     }
 
     #[test]

@@ -17,9 +17,12 @@ use crate::within_limit;
 /// More lines than any test leaves unread; a server that runs wild fails the test instead of filling the memory.
 const MAX_UNREAD: usize = 4096;
 
-/// How long what is behind a connection may take to end when the client's side is closed; then it is killed, as clients do
-/// with a server that has timers running. Ours needs milliseconds, and is not killed but fails the test.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a direct server may take to end when the client's side is closed. One that has timers running does not end
+/// at all; clients kill it then.
+const DIRECT_GRACE: Duration = Duration::from_secs(2);
+
+/// How long our own end of a lent server may take. It waits up to 10 s for answers.
+const LENT_GRACE: Duration = Duration::from_secs(15);
 
 /// An open connection. Dropping it ends what is behind it.
 pub struct Line {
@@ -133,7 +136,8 @@ impl Line {
     pub(super) async fn hang_up(self) -> (Begun, Vec<String>, ExitStatus) {
         let Self { begun, mut process, input, mut lines, mut said, log: _ } = self;
         drop(input);
-        if timeout(GRACE, process.finished()).await.is_err() {
+        let grace = if begun.way == Way::Direct { DIRECT_GRACE } else { LENT_GRACE };
+        if timeout(grace, process.finished()).await.is_err() {
             assert_eq!(begun.way, Way::Direct, "a lent server's connection ends with the client's side");
             process.kill();
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use gatelodge_wire::{Envelope, peek};
+use gatelodge_wire::{Envelope, RawId, peek};
 use tokio::sync::Notify;
 
 /// The JSON-RPC code of an answer that stands in for one that cannot come any more: the server error range that
@@ -32,7 +32,7 @@ impl Calls {
             let mut waiting = self.lock();
             let number = waiting.made;
             waiting.made += 1;
-            waiting.by_id.insert(id.as_str().to_owned(), number);
+            waiting.by_id.insert(meaning(id), number);
         }
     }
 
@@ -40,7 +40,7 @@ impl Calls {
     pub(super) fn answered(&self, message: &[u8]) {
         if let Ok(Envelope::Response { id, .. }) = peek(message) {
             let mut waiting = self.lock();
-            waiting.by_id.remove(id.as_str());
+            waiting.by_id.remove(&meaning(id));
             if waiting.by_id.is_empty() {
                 self.answered.notify_waiters();
             }
@@ -68,13 +68,19 @@ impl Calls {
     /// Makes an error answer for one message, if it is a request.
     pub(super) fn refusal(&self, message: &[u8], reason: &str) -> Option<Bytes> {
         let Ok(Envelope::Request { id, .. }) = peek(message) else { return None };
-        self.lock().by_id.remove(id.as_str());
+        self.lock().by_id.remove(&meaning(id));
         Some(error(id.as_str(), reason))
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the id in one spelling: a server may answer `"\u00e9"` with `"é"`.
+fn meaning(id: RawId<'_>) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(id.as_str());
+    value.map_or_else(|_| id.as_str().to_owned(), |value| value.to_string())
 }
 
 fn error(id: &str, reason: &str) -> Bytes {
@@ -86,6 +92,14 @@ fn error(id: &str, reason: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_may_be_spelt_in_another_way() {
+        let calls = Calls::default();
+        calls.asked(br#"{"jsonrpc":"2.0","id":"\u00e9\/","method":"a"}"#);
+        calls.answered("{\"jsonrpc\":\"2.0\",\"id\":\"é/\",\"result\":{}}".as_bytes());
+        assert!(calls.answers("again").is_empty());
+    }
 
     #[test]
     fn what_waits_is_answered_once() {

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gatelodge_host::manage::{Reply, Request};
 use gatelodge_host::upstream::guard::GuardCommand;
 use gatelodge_host::{
     Fingerprint, FolderAccess, Host, HostConfig, HostEvent, HostEvents, LinkDefinition, LinkKind, LinkPolicy,
@@ -97,8 +98,8 @@ struct Desktop {
 impl Desktop {
     async fn serve(mut self, options: &Options) -> Result<(), Failure> {
         self.introduce().await?;
-        if !self.json && !options.ephemeral && std::io::stdin().is_terminal() {
-            self.offer_a_folder().await?;
+        if !self.json && std::io::stdin().is_terminal() {
+            self.offer_a_folder(options.ephemeral).await?;
         }
         let mut prompts = Prompts::new(self.host.approvals().clone(), self.json);
         let stop = crate::connect::told_to_stop();
@@ -144,13 +145,19 @@ impl Desktop {
         } else {
             println!("It can lend");
             servers.iter().for_each(|server| println!("  {}", harmless(&show::server(server))));
+            if matches!(self.host.perform(Request::Links).await, Reply::Links { links, .. } if links.is_empty())
+            {
+                println!(
+                    "No agent can reach it, since there is no link; open one with --link {FIRST_LINK}, or keep one:"
+                );
+                println!("  gatelodge host links add --help");
+            }
         }
         Ok(())
     }
 
     /// Offers to share a folder where nothing is set up yet.
-    async fn offer_a_folder(&mut self) -> Result<(), Failure> {
-        use gatelodge_host::manage::{Reply, Request};
+    async fn offer_a_folder(&mut self, ephemeral: bool) -> Result<(), Failure> {
         let servers = self.host.servers().await.map_err(|error| super::storage(&error))?;
         if !servers.is_empty() {
             return Ok(());
@@ -186,7 +193,8 @@ impl Desktop {
                     return Err(Failure::new(Exit::Storage, message));
                 }
             }
-            println!("Kept. An agent on this machine can now ask with: gatelodge connect {FIRST_LINK}");
+            let how_long = if ephemeral { "Lent until this desktop ends" } else { "Kept" };
+            println!("{how_long}. An agent on this machine can now ask with: gatelodge connect {FIRST_LINK}");
             println!("For others, open a link that they can reach: gatelodge host links add --help");
             return Ok(());
         }

@@ -72,22 +72,29 @@ fn escape(text: &str, bytes: &mut Vec<u8>) {
             bytes.extend_from_slice(part);
             continue;
         }
-        for &byte in part {
-            match byte {
-                b'"' => bytes.extend_from_slice(b"\\\""),
-                b'\\' => bytes.extend_from_slice(b"\\\\"),
-                b'\n' => bytes.extend_from_slice(b"\\n"),
-                b'\r' => bytes.extend_from_slice(b"\\r"),
-                b'\t' => bytes.extend_from_slice(b"\\t"),
-                0x08 => bytes.extend_from_slice(b"\\b"),
-                0x0c => bytes.extend_from_slice(b"\\f"),
-                0..0x20 => {
+        let mut start = 0;
+        for (index, &byte) in part.iter().enumerate() {
+            if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+                continue;
+            }
+            bytes.extend_from_slice(&part[start..index]);
+            start = index + 1;
+            let short = match byte {
+                b'"' | b'\\' => byte,
+                b'\n' => b'n',
+                b'\r' => b'r',
+                b'\t' => b't',
+                0x08 => b'b',
+                0x0c => b'f',
+                _ => {
                     bytes.extend_from_slice(b"\\u00");
                     bytes.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+                    continue;
                 }
-                other => bytes.push(other),
-            }
+            };
+            bytes.extend([b'\\', short]);
         }
+        bytes.extend_from_slice(&part[start..]);
     }
     bytes.push(b'"');
 }

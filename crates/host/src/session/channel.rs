@@ -168,3 +168,18 @@ async fn ask_about_call(context: Context, question: Question) -> Verdict {
     }
     verdict
 }
+
+/// Asks the person whether a tool is still lent whose definition is not the one that was.
+async fn ask_about_tool(context: Context, tool: &str, definition: &[u8]) -> Verdict {
+    let request = Request {
+        agent: context.live.agent,
+        name: ClaimedName::new(&context.live.label()),
+        subject: Subject::ChangedTool {
+            server: context.server.clone(),
+            tool: ShownText::new(tool),
+            before: None,
+            now: ShownText::new(&String::from_utf8_lossy(definition)),
+        },
+    };
+    context.desktop.ask(request, Some(context.live.id)).await
+}

@@ -2,7 +2,7 @@
 //!
 //! The host starts its own executable a second time ([`GuardCommand`]) and holds a pipe to it. It names each process
 //! group before it lets the group's program begin; when the pipe closes without all of them having been taken back, the
-//! guard ends what is left and exits. [`process`](run) is what runs there; [`Guard`] is the host's end.
+//! guard ends what is left and exits. [`process`](run) is what runs there; `Guard` is the host's end.
 //!
 //! # Why servers are started through the same executable
 //!

@@ -220,3 +220,19 @@ fn within_limit(message: Vec<u8>, limit: usize) -> Result<Bytes, InProcessError>
         _ => Err(InProcessError::TooLarge { len, limit }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_over_the_limit_becomes_an_error_for_its_id() {
+        let answer = br#"{"jsonrpc":"2.0","id":7,"result":{"text":"much"}}"#.to_vec();
+        assert_eq!(within_limit(answer.clone(), answer.len()).unwrap(), answer);
+        let error = within_limit(answer.clone(), answer.len() - 1).unwrap();
+        assert!(error.starts_with(br#"{"jsonrpc":"2.0","id":7,"error":{"code":-32013"#), "{error:?}");
+        let note = br#"{"jsonrpc":"2.0","method":"notifications/message"}"#.to_vec();
+        let error = within_limit(note, 10).unwrap_err();
+        assert!(matches!(error, InProcessError::TooLarge { len: 50, limit: 10 }), "{error:?}");
+    }
+}

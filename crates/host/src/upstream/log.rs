@@ -63,15 +63,12 @@ impl ServerLog {
 
     /// Adds a line; makes it harmless first.
     pub(crate) fn add(&self, process: u32, source: LogSource, text: &[u8]) {
-        self.push(LogLine { time: Timestamp::now(), process, source, text: harmless(text) });
+        self.push(process, source, harmless(text));
     }
 
-    /// Adds a remark of Gatelodge itself.
-    pub(crate) fn note(&self, process: u32, text: &str) {
-        self.add(process, LogSource::Note, text.as_bytes());
-    }
-
-    fn push(&self, line: LogLine) {
+    /// Adds a line that is harmless already.
+    pub(crate) fn push(&self, process: u32, source: LogSource, text: String) {
+        let line = LogLine { time: Timestamp::now(), process, source, text };
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.bytes += line.text.len() + LINE_COST;
         ring.lines.push_back(line);
@@ -79,6 +76,11 @@ impl ServerLog {
             let Some(oldest) = ring.lines.pop_front() else { break };
             ring.bytes -= oldest.text.len() + LINE_COST;
         }
+    }
+
+    /// Adds a remark of Gatelodge itself.
+    pub(crate) fn note(&self, process: u32, text: &str) {
+        self.add(process, LogSource::Note, text.as_bytes());
     }
 }
 
@@ -103,7 +105,11 @@ impl Logs {
 /// other control characters and those that change the direction of writing are replaced by `U+FFFD`.
 pub(crate) fn harmless(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(LINE_BYTES)];
+    let plain = |byte: &u8| (b' '..=b'~').contains(byte);
     let lossy = String::from_utf8_lossy(cut);
+    if cut.len() == bytes.len() && cut.iter().all(plain) {
+        return lossy.trim_end().to_owned();
+    }
     let mut text = String::with_capacity(lossy.len());
     let mut characters = lossy.trim_end().chars().peekable();
     while let Some(character) = characters.next() {
@@ -119,7 +125,7 @@ pub(crate) fn harmless(bytes: &[u8]) -> String {
             }
             '\u{2028}' | '\u{2029}' => text.push(char::REPLACEMENT_CHARACTER),
             control if control.is_control() => text.push(char::REPLACEMENT_CHARACTER),
-            plain => text.push(plain),
+            other => text.push(other),
         }
     }
     if cut.len() < bytes.len() {

@@ -40,7 +40,8 @@ pub(super) fn enlarge_buffers(socket: &UdpSocket) -> bool {
 }
 
 /// What the engine is told that the kernel may join of incoming datagrams, in datagrams of 1,500 bytes. It makes two
-/// buffers of that size for every session, for the session's whole life. More than these few make nothing faster.
+/// buffers of that size for every session, for the session's whole life. Ten would make bursts of
+/// small messages about a tenth faster, for 18 kB more.
 const ENGINE_SEGMENTS: usize = 4;
 
 /// The most bytes that the kernel hands over at once, joined datagrams included.

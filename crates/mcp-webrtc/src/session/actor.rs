@@ -116,7 +116,7 @@ impl Actor {
             return Err(CloseReason::ChangedFingerprint);
         }
         let engine = &self.link.engine;
-        engine.start_answer(&for_engine(&offer)).await.map_err(|error| {
+        engine.start_answer(&for_engine(&offer, self.fragments)).await.map_err(|error| {
             tracing::debug!(%error, "a new offer was not taken");
             CloseReason::BadRenegotiation
         })?;

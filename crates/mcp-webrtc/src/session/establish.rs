@@ -22,6 +22,10 @@ use crate::signaling::{Candidate, Signal, Signaling};
 /// The label that plain peers give to their channel.
 const PLAIN_LABEL: &str = "mcp";
 
+/// The largest single SCTP message, in bytes, where both sides speak the fragment extension: what every stack takes. A
+/// quarter of the limit towards plain peers, since the engine sets aside a buffer of that size for each session.
+const MAX_MESSAGE_BESIDE_FRAGMENTS: u32 = 65_536;
+
 /// Session events that wait for a subscriber: more than happen in a minute of the worst network.
 const EVENT_QUEUE: usize = 16;
 
@@ -133,7 +137,7 @@ impl Establishing {
         let link = Arc::new(Link {
             flow: Flow::new(engine.clone(), cancel.clone()),
             engine,
-            max_message: max_message(&admitted.description),
+            max_message: max_message(&admitted.description, self.builder.fragments),
             fragments,
             reassembly: self.builder.fragments.unwrap_or_default(),
             suspicion: Notify::new(),
@@ -175,10 +179,12 @@ impl Establishing {
     }
 }
 
-fn max_message(description: &Sdp) -> usize {
+/// Returns the largest single message that may be sent to this peer.
+fn max_message(description: &Sdp, fragments: Option<FragmentLimits>) -> usize {
+    let largest = largest_single(description, fragments);
     match description.max_message_size() {
-        MaxMessageSize::Limited(bytes) => bytes.min(MAX_MESSAGE) as usize,
-        MaxMessageSize::Unlimited => MAX_MESSAGE as usize,
+        MaxMessageSize::Limited(bytes) => bytes.min(largest) as usize,
+        MaxMessageSize::Unlimited => largest as usize,
     }
 }
 
@@ -234,13 +240,13 @@ impl Attempt<'_> {
                 self.signaling.send(Signal::Offer { sdp }).await?;
                 let answer = self.peer_description(role).await?;
                 self.engine.set_connecting(true);
-                self.engine.accept_answer(&for_engine(&answer)).await?;
+                self.engine.accept_answer(&for_engine(&answer, self.builder.fragments)).await?;
                 answer
             }
             Role::Answer => {
                 let offer = self.peer_description(role).await?;
                 self.engine.set_connecting(true);
-                self.engine.start_answer(&for_engine(&offer)).await?;
+                self.engine.start_answer(&for_engine(&offer, self.builder.fragments)).await?;
                 let sdp = self.gathered().await?;
                 self.signaling.send(Signal::Answer { sdp }).await?;
                 offer
@@ -392,8 +398,16 @@ impl Attempt<'_> {
 
 /// Returns the peer's description as the engine gets it. The engine would take no larger messages from a peer than that
 /// peer takes itself, which some peers do not expect; what is *sent* keeps to the peer's limit in any case.
-pub(super) fn for_engine(description: &Sdp) -> String {
-    description.with_max_message_size(MAX_MESSAGE)
+pub(super) fn for_engine(description: &Sdp, fragments: Option<FragmentLimits>) -> String {
+    description.with_max_message_size(largest_single(description, fragments))
+}
+
+/// Returns how large a single SCTP message gets in a session with this peer. The engine sets aside a buffer of this size.
+fn largest_single(description: &Sdp, fragments: Option<FragmentLimits>) -> u32 {
+    match fragments.and(description.fragments()) {
+        Some(_) => MAX_MESSAGE_BESIDE_FRAGMENTS,
+        None => MAX_MESSAGE,
+    }
 }
 
 /// Adds the fragment extension to an own description.

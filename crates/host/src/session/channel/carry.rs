@@ -20,7 +20,8 @@ use crate::approval::Verdict;
 use crate::desktop::GENTLE_END;
 use crate::event::HostEvent;
 use crate::gate::{Gate, GateConfig, GateLimits, Moment, Outcome, Output, Record, Side, Ticket, ToolNews};
-use crate::grant::Grant;
+use crate::grant::{Grant, ToolPin};
+use crate::time::Timestamp;
 use crate::upstream::{Ending, Upstream, UpstreamReceiver, UpstreamSender};
 
 /// How often a caller that gave a progress token hears that a person is still being asked. Clients give up on calls
@@ -34,7 +35,14 @@ const ASIDE: usize = 64 << 10;
 /// How many large answers are under way at once. The lane's bound on bytes keeps it near one.
 const MAX_ASIDE: usize = 8;
 
-type Asked = BoxFuture<'static, (Ticket, Option<Verdict>)>;
+type Asked = BoxFuture<'static, Decided>;
+
+/// What the person has decided; `None` is a question that was withdrawn.
+enum Decided {
+    Call(Ticket, Option<Verdict>),
+    /// About a tool whose definition has changed: whether the new one is lent.
+    Tool(String, ToolPin, Verdict),
+}
 
 /// Carries messages until one side ends: the agent (`Ok`), or the server or the desktop (a reason for the agent).
 pub(super) async fn carry(
@@ -65,7 +73,7 @@ pub(super) async fn carry(
     let sending_to_agent = send_to_agent(channel_sender, agent_lane);
     tokio::pin!(sending_to_server, sending_to_agent);
     let mut widened = context.live.widened();
-    let mut ended = carrying.from_agent(first).await;
+    let mut ended = carrying.agent_sent(first).await;
     while ended.is_none() {
         let (up, down) = (carrying.to_server.has_room(), carrying.to_agent.has_room());
         let (spare_up, spare_down) = (carrying.to_server.has_spare(), carrying.to_agent.has_spare());
@@ -85,15 +93,13 @@ pub(super) async fn carry(
                 }
                 carrying.outputs().await
             }
-            Some((ticket, verdict)) = carrying.asked.next(), if !carrying.asked.is_empty() => {
-                carrying.answered(ticket, verdict).await
-            }
+            Some(decided) = carrying.asked.next(), if !carrying.asked.is_empty() => carrying.answered(decided).await,
             message = from_agent.recv(), if up && spare_down => match message {
-                Some(message) => carrying.from_agent(message).await,
+                Some(message) => carrying.agent_sent(message).await,
                 None => Some(Ok(())),
             },
             message = from_server.recv(), if down && spare_up => match message {
-                Some(message) => carrying.from_server(message).await,
+                Some(message) => carrying.server_sent(message).await,
                 None => Some(server_ended(context, &mut from_server).await),
             },
             () = sleep_until(deadline) => carrying.tick().await,
@@ -196,20 +202,30 @@ struct Carrying<'a> {
 type Ended = Option<Result<(), Refusal>>;
 
 impl Carrying<'_> {
-    async fn from_agent(&mut self, message: Bytes) -> Ended {
+    async fn agent_sent(&mut self, message: Bytes) -> Ended {
         self.gate.from_agent(Moment::now(), message);
         self.outputs().await
     }
 
-    async fn from_server(&mut self, message: Bytes) -> Ended {
+    async fn server_sent(&mut self, message: Bytes) -> Ended {
         self.gate.from_server(Moment::now(), message);
         self.outputs().await
     }
 
-    async fn answered(&mut self, ticket: Ticket, verdict: Option<Verdict>) -> Ended {
-        self.withdrawals.remove(&ticket);
-        let verdict = verdict?;
-        self.gate.answer(Moment::now(), ticket, verdict);
+    async fn answered(&mut self, decided: Decided) -> Ended {
+        match decided {
+            Decided::Call(ticket, verdict) => {
+                self.withdrawals.remove(&ticket);
+                self.gate.answer(Moment::now(), ticket, verdict?);
+            }
+            Decided::Tool(tool, pin, Verdict::Always(_)) => {
+                let mut grant = self.context.live.grant(&self.context.server, Timestamp::now())?;
+                grant.pins.insert(tool, pin);
+                self.gate.regrant(grant.clone());
+                self.keep_pins(grant);
+            }
+            Decided::Tool(..) => {}
+        }
         self.outputs().await
     }
 
@@ -289,34 +305,44 @@ impl Carrying<'_> {
         let (handle, registration) = AbortHandle::new_pair();
         self.withdrawals.insert(ticket, handle);
         let asking = Abortable::new(asking, registration);
-        self.asked.push(Box::pin(async move { (ticket, asking.await.ok()) }));
+        self.asked.push(Box::pin(async move { Decided::Call(ticket, asking.await.ok()) }));
     }
 
     /// Pins tools that were lent for the first time, and tells of those that changed.
     fn learn(&mut self) {
-        let Some(mut grant) = self.context.live.grant(&self.context.server, crate::time::Timestamp::now())
-        else {
-            return;
-        };
+        let Some(mut grant) = self.context.live.grant(&self.context.server, Timestamp::now()) else { return };
         let mut first = false;
         for news in self.news.drain(..) {
             match news {
                 ToolNews::First { tool, pin, .. } => first |= grant.pins.insert(tool, pin).is_none(),
-                ToolNews::Changed { tool, .. } => {
+                ToolNews::Changed { tool, now, definition, .. } => {
                     tracing::warn!(server = %self.context.server, tool, "a tool's definition has changed; it is suspended");
                     self.context.tell(HostEvent::ToolChanged {
                         session: self.context.live.id,
                         server: self.context.server.clone(),
-                        tool,
+                        tool: tool.clone(),
                     });
+                    // A definition without a canonical form cannot be lent, whatever the person thinks of it.
+                    if let Some(pin) = now {
+                        let context = self.context.clone();
+                        self.asked.push(Box::pin(async move {
+                            let verdict = super::ask_about_tool(context, &tool, &definition).await;
+                            Decided::Tool(tool, pin, verdict)
+                        }));
+                    }
                 }
             }
         }
         if first {
-            self.context.live.pinned(grant.clone());
-            let desktop = Arc::clone(&self.context.desktop);
-            self.context.desktop.tasks.spawn(async move { desktop.keep_pins(grant).await });
+            self.keep_pins(grant);
         }
+    }
+
+    /// Puts pins into force for the session's further channels, and has them kept.
+    fn keep_pins(&self, grant: Grant) {
+        self.context.live.pinned(grant.clone());
+        let desktop = Arc::clone(&self.context.desktop);
+        self.context.desktop.tasks.spawn(async move { desktop.keep_pins(grant).await });
     }
 
     async fn record(&mut self, record: Record) {

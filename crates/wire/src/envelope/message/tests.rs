@@ -31,6 +31,7 @@ fn members_are_those_of_the_body() {
     let message = br#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"a":1}],"tools":[1],"nextCursor":"2"}}"#;
     let read = read_message(message, STRICT).unwrap();
     assert_eq!(read.member("tools").map(Json::text), Some("[1]"));
+    assert_eq!(read.body.unwrap().member("tools"), read.member("tools"));
     assert_eq!(read.member("content"), None);
     assert_eq!(read.members.len(), 2);
 }
