@@ -29,11 +29,7 @@ mod linux {
         let directory = PathBuf::from(arguments.next().unwrap());
         let operation = arguments.next().unwrap();
         let arguments: Vec<String> = arguments.collect();
-        match operation.as_str() {
-            "wait-for-keyring" => wait_for_keyring(),
-            "lock" => lock(),
-            _ => with_store(directory, &operation, &arguments),
-        }
+        with_store(directory, &operation, &arguments);
     }
 
     fn with_store(directory: PathBuf, operation: &str, arguments: &[String]) {
@@ -135,24 +131,5 @@ mod linux {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{text}").unwrap();
         out.flush().unwrap();
-    }
-
-    fn wait_for_keyring() {
-        let connection = zbus::blocking::Connection::session().unwrap();
-        let bus = zbus::blocking::fdo::DBusProxy::new(&connection).unwrap();
-        let mut changes = bus.receive_name_owner_changed().unwrap();
-        let name = zbus::names::BusName::try_from("org.freedesktop.secrets").unwrap();
-        while !bus.name_has_owner(name.clone()).unwrap() {
-            changes.next().unwrap();
-        }
-        println!("there");
-    }
-
-    fn lock() {
-        use secret_service::{EncryptionType, blocking::SecretService};
-        let service = SecretService::connect(EncryptionType::Plain).unwrap();
-        let keyring = service.get_default_collection().unwrap();
-        keyring.lock().unwrap();
-        println!("{}", if keyring.is_locked().unwrap() { "locked" } else { "open" });
     }
 }

@@ -1,11 +1,14 @@
 //! A session bus with a real gnome-keyring of its own, in a folder that is removed afterwards.
 //!
 //! The bus starts no programs by itself, so that what is missing is missed. Both are found through environment variables,
-//! which belong to a process: everything that talks to them runs as a child, the example program `trust_probe`.
+//! which belong to a process: what is tested with them runs as a child. The tests of the `gatelodge` command share this
+//! file.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use zbus::blocking::{Connection, Proxy, connection, fdo::DBusProxy};
 
 /// A bus without service activation.
 const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -21,6 +24,9 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
   </policy>
 </busconfig>
 "#;
+
+/// The name of whoever keeps secrets.
+const SECRETS: &str = "org.freedesktop.secrets";
 
 /// A process that ends with the test.
 pub(crate) struct Owned(pub(crate) Child);
@@ -43,7 +49,7 @@ impl Drop for Owned {
 
 /// A session bus, with or without a keyring on it.
 pub(crate) struct DesktopSession {
-    keyring: Option<Owned>,
+    pub(crate) keyring: Option<Owned>,
     _bus: Owned,
     address: String,
     folder: tempfile::TempDir,
@@ -53,7 +59,7 @@ impl DesktopSession {
     /// Starts a bus that has no keyring.
     pub(crate) fn without_keyring() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["home", "run", "data"] {
+        for name in ["home", "run"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         let config = folder.path().join("bus.conf");
@@ -89,22 +95,29 @@ impl DesktopSession {
             Owned(keyring.expect("gnome-keyring-daemon has to be installed (Debian: gnome-keyring)"));
         keyring.0.stdin.take().unwrap().write_all(b"test").unwrap();
         self.keyring = Some(keyring);
-        assert_eq!(self.probe(&["wait-for-keyring"]), "there");
+        let bus = self.connect();
+        let bus = DBusProxy::new(&bus).unwrap();
+        let mut changes = bus.receive_name_owner_changed().unwrap();
+        let name = zbus::names::BusName::try_from(SECRETS).unwrap();
+        while !bus.name_has_owner(name.clone()).unwrap() {
+            changes.next().unwrap();
+        }
+    }
+
+    /// Locks the keyring; no prompt can unlock it here.
+    pub(crate) fn lock_keyring(&self) {
+        let bus = self.connect();
+        let service =
+            Proxy::new(&bus, SECRETS, "/org/freedesktop/secrets", "org.freedesktop.Secret.Service").unwrap();
+        let keyring: zbus::zvariant::OwnedObjectPath = service.call("ReadAlias", &("default",)).unwrap();
+        let locked: (Vec<zbus::zvariant::OwnedObjectPath>, zbus::zvariant::OwnedObjectPath) =
+            service.call("Lock", &(vec![keyring],)).unwrap();
+        assert_eq!(locked.0.len(), 1);
     }
 
     /// Kills the keyring, wherever it is.
     pub(crate) fn kill_keyring(&mut self) {
         self.keyring.take().unwrap().kill();
-    }
-
-    /// Kills the keyring from another thread, while this one watches a process.
-    pub(crate) fn keyring_id(&self) -> u32 {
-        self.keyring.as_ref().unwrap().0.id()
-    }
-
-    /// The folder of the probe's store.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
     }
 
     /// Where the keyring keeps its files.
@@ -129,33 +142,7 @@ impl DesktopSession {
         command
     }
 
-    /// The probe with the session's store.
-    pub(crate) fn probe_command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.command(probe());
-        command.arg(self.data()).args(arguments);
-        command
+    fn connect(&self) -> Connection {
+        connection::Builder::address(self.address.as_str()).unwrap().build().unwrap()
     }
-
-    /// Runs the probe and returns what it says.
-    pub(crate) fn probe(&self, arguments: &[&str]) -> String {
-        said(&self.probe_command(arguments).output().unwrap())
-    }
-}
-
-/// What a probe said.
-pub(crate) fn said(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).unwrap().trim().to_owned()
-}
-
-/// The example program, which cargo builds together with the tests unless it is told to build single ones.
-fn probe() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let probe = profile.join("examples/trust_probe");
-    assert!(
-        probe.exists(),
-        "single tests need it built: cargo build --package gatelodge-host --example trust_probe"
-    );
-    probe
 }
