@@ -8,12 +8,12 @@ mod calls;
 mod desktop;
 mod lines;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use gatelodge_wire::{Control, Fingerprint, LentServer};
-use mcp_webrtc::{Channel, SendError, Sent};
+use mcp_webrtc::{Channel, SendError, Sent, Session};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -60,11 +60,7 @@ pub(crate) async fn run(options: Connect) -> Result<(), Failure> {
     let mut input = lines::read_input();
     let output = Arc::new(Mutex::new(Output::new()));
     let calls = Calls::default();
-    let ended = tokio::select! {
-        biased;
-        ended = connected(&options, &mut input, &output, &calls) => ended,
-        () = told_to_stop() => return Ok(()),
-    };
+    let ended = connected(&options, &mut input, &output, &calls).await;
     if let Err(failure) = &ended {
         while let Ok(message) = input.messages.try_recv() {
             calls.asked(&message);
@@ -85,22 +81,31 @@ async fn connected(
     output: &Arc<Mutex<Output>>,
     calls: &Calls,
 ) -> Result<(), Failure> {
+    let stop = told_to_stop();
+    tokio::pin!(stop);
     let client_left = input.ended.clone();
-    let (desktop, channel) = tokio::select! {
+    let session = OnceLock::new();
+    let ended = tokio::select! {
         biased;
-        reached = reach_server(options) => reached?,
+        reached = reach_server(options, &session) => match reached {
+            Ok((desktop, channel)) => carry(desktop, channel, input, output, calls, stop).await,
+            Err(failure) => Err(failure),
+        },
+        () = &mut stop => Ok(()),
+        // What the client asked before it left is still worth an answer.
         () = async { client_left.cancelled().await; while !input.messages.is_empty() { std::future::pending::<()>().await } } => {
-            return Ok(());
+            Ok(())
         }
     };
-    let session = desktop.session.clone();
-    let ended = carry(desktop, channel, input, output, calls).await;
-    session.close().await;
+    // A desktop that hears nothing goes on asking its user about an agent that is not there any more.
+    if let Some(session) = session.get() {
+        session.close().await;
+    }
     ended
 }
 
-/// Goes all the way to the channel of the wanted server.
-async fn reach_server(options: &Connect) -> Result<(Desktop, Channel), Failure> {
+/// Goes all the way to the channel of the wanted server. `reached` is set as soon as there is a session.
+async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<(Desktop, Channel), Failure> {
     let folder = options.profile.folder()?;
     let identity = identity::load(&options.profile).await?;
     let place = options.place.to_string();
@@ -112,6 +117,7 @@ async fn reach_server(options: &Connect) -> Result<(Desktop, Channel), Failure> 
     };
     say!("connecting to {place}");
     let session = desktop::reach(&identity, &options.place, expected, &options.stun).await?;
+    let _ = reached.set(session.clone());
     let found = desktop::proved(&session);
     if expected == Expected::Anybody {
         say!(
@@ -162,6 +168,7 @@ async fn carry(
     input: &mut Input,
     output: &Arc<Mutex<Output>>,
     calls: &Calls,
+    stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let (sender, mut receiver) = channel.split();
     let reason = FirstReason::default();
@@ -207,6 +214,7 @@ async fn carry(
         failure = told => { reason.set(failure); None }
         client_gone = down.join_next() => Some(matches!(client_gone, Some(Ok(true)))),
         () = up => Some(true),
+        () = stop => Some(true),
     };
     match outcome {
         Some(true) => {

@@ -187,9 +187,9 @@ impl Desktop {
         self.change_grant(agent, server.clone(), |grant| grant.entry = EntryRule::Open).await;
     }
 
-    /// Lets an agent call a tool without a question from now on: for good if it is known, else for its session.
+    /// Lets an agent call a tool without a question from now on: for good if it is known, else for its sessions.
     pub(crate) async fn allow_tool(&self, live: &Live, server: &ServerId, tool: &str) {
-        live.allow_tool(server, tool);
+        self.sessions.of(&live.agent).iter().for_each(|live| live.allow_tool(server, tool));
         let tool = tool.to_owned();
         self.change_grant(live.agent, server.clone(), move |grant| {
             grant.tools.tools.insert(tool, ToolRule::Allow);

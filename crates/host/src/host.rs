@@ -13,6 +13,7 @@ use crate::desktop::{Desktop, Parts, Transient};
 use crate::desktop_identity::IdentityEntryError;
 use crate::event::HostEvents;
 use crate::home::Home;
+use crate::housekeeping;
 use crate::links;
 use crate::manage::{self, Reply, Request};
 use crate::server::ServerDefinition;
@@ -121,6 +122,7 @@ impl Host {
                 }
             });
         }
+        desktop.tasks.spawn(housekeeping::keep(Arc::clone(&desktop)));
         links::reopen(&desktop).await;
         let recorder = Arc::new(Mutex::new(Some(recorder)));
         Ok((Self { desktop, recorder }, events))

@@ -40,6 +40,7 @@ pub mod gate;
 mod grant;
 mod home;
 mod host;
+mod housekeeping;
 mod keychain;
 mod link;
 mod links;

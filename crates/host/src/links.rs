@@ -1,21 +1,19 @@
 //! The ways in: listens for signaling and begins a session for everybody who comes.
 
+mod door;
+
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mcp_webrtc::signaling::{Signaling, SignalingError, TcpSignalingListener, WebSocketSignalingListener};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::desktop::{Desktop, OpenLink};
 use crate::event::HostEvent;
 use crate::link::{LinkDefinition, LinkKind};
 use crate::session;
-
-/// How many peers without a verdict a link serves at once. Each costs a peer connection; more wait in the system's
-/// queue, so that a flood of strangers neither fills the memory nor keeps the others out for long.
-const STRANGERS: usize = 8;
+pub(crate) use door::{Door, SettingUp};
 
 /// The pause after a failed accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -104,14 +102,13 @@ async fn listen(
     listener: Listener,
     cancel: CancellationToken,
 ) {
-    let strangers = Arc::new(Semaphore::new(STRANGERS));
+    let door = Door::new();
     let accepting = async {
         loop {
-            let Ok(place) = Arc::clone(&strangers).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok(signaling) => {
-                    let serving =
-                        session::serve(Arc::clone(&desktop), Arc::clone(&definition), signaling, place);
+                    let (desktop_here, link) = (Arc::clone(&desktop), Arc::clone(&definition));
+                    let serving = session::serve(desktop_here, link, signaling, door.enter());
                     let cancel = desktop.cancel.clone();
                     desktop.tasks.spawn(async move {
                         // The session ends itself on a shutdown; a set-up is simply given up.

@@ -128,6 +128,11 @@ pub enum Request {
     },
     /// Checks the activity log's chain.
     VerifyActivity,
+    /// Removes old entries from the activity log.
+    PruneActivity {
+        /// Days after which an entry is old; those of the settings if not given.
+        days: Option<u32>,
+    },
     /// Writes the activity log to a file, as JSON lines.
     ExportActivity {
         /// An absolute path; the file must not exist.
@@ -232,6 +237,11 @@ pub enum Reply {
         entries: u64,
         /// What is wrong, if anything.
         broken: Option<String>,
+    },
+    /// Old entries were removed from the activity log.
+    Pruned {
+        /// How many.
+        entries: u64,
     },
     /// The names of the secrets.
     Secrets {

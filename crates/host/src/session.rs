@@ -9,7 +9,7 @@ mod control;
 mod entrance;
 pub(crate) mod live;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gatelodge_wire::{CONTROL_LABEL, Control, LentServer, RefusalCode, labelled_server};
@@ -22,6 +22,7 @@ use crate::activity::{ActivityEntry, ActivityEvent};
 use crate::desktop::Desktop;
 use crate::event::HostEvent;
 use crate::link::LinkDefinition;
+use crate::links::SettingUp;
 use crate::time::Timestamp;
 pub(crate) use channel::probe;
 use control::ControlChannel;
@@ -34,19 +35,24 @@ const MAX_CHANNELS: usize = 17;
 /// How long a refused agent has to hear why.
 const LAST_WORD: Duration = Duration::from_millis(200);
 
-/// Sets up a session over a link and serves it until it ends. `place` is one of the few that strangers share; it is
-/// given back with the verdict.
+/// Sets up a session over a link and serves it until it ends. `place` is one of the few that all who do so share; it is
+/// given back with the handshake.
 pub(crate) async fn serve(
     desktop: Arc<Desktop>,
     link: Arc<LinkDefinition>,
     signaling: Box<dyn Signaling>,
-    place: OwnedSemaphorePermit,
+    place: SettingUp,
 ) {
+    let undecided: Arc<Mutex<Option<OwnedSemaphorePermit>>> = Arc::default();
     let hook = {
         let (desktop, link) = (Arc::clone(&desktop), Arc::clone(&link));
+        let (door, undecided) = (place.door().clone(), Arc::clone(&undecided));
         move |peer: mcp_webrtc::Peer| async move {
-            match entrance::at_the_door(&desktop, &link, &peer.fingerprint).await {
-                Ok(()) => Admission::Admit,
+            match entrance::at_the_door(&desktop, &link, &peer.fingerprint, &door).await {
+                Ok(place) => {
+                    *undecided.lock().unwrap_or_else(PoisonError::into_inner) = place;
+                    Admission::Admit
+                }
                 Err(reason) => Admission::deny(reason),
             }
         }
@@ -55,7 +61,17 @@ pub(crate) async fn serve(
     for url in &desktop.stun {
         builder = builder.stun(url.as_str());
     }
-    let session = match builder.offer(signaling).await {
+    let session = tokio::select! {
+        biased;
+        session = builder.offer(signaling) => session,
+        () = place.pushed_out() => {
+            let reason = "others came before it was done with setting up a session".to_owned();
+            desktop.events.tell(HostEvent::Refused { link: link.id.clone(), agent: None, reason });
+            return;
+        }
+    };
+    drop(place);
+    let session = match session {
         Ok(session) => session,
         Err(error) => {
             let agent = match &error {
@@ -74,7 +90,8 @@ pub(crate) async fn serve(
     desktop.events.tell(HostEvent::Connected { session: live.id, agent, link: link.id.clone(), path });
     let running =
         Running { desktop: Arc::clone(&desktop), live: Arc::clone(&live), link, session: session.clone() };
-    let reason = running.run(place).await;
+    let undecided = undecided.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let reason = running.run(undecided).await;
     session.close().await;
     desktop.sessions.remove(live.id);
     let ended = ActivityEvent::SessionEnded { reason: reason.as_str().into() };
@@ -97,7 +114,7 @@ struct Running {
 
 impl Running {
     /// Serves the session; returns why it ended.
-    async fn run(&self, place: OwnedSemaphorePermit) -> String {
+    async fn run(&self, undecided: Option<OwnedSemaphorePermit>) -> String {
         let control = ControlChannel::default();
         let mut tasks = JoinSet::new();
         let mut early = Vec::new();
@@ -111,7 +128,8 @@ impl Running {
                 reason = self.session.closed() => return reason.to_string(),
                 channel = self.session.next_channel() => match channel {
                     Some(channel) if channel.label() == CONTROL_LABEL => {
-                        tasks.spawn(control.clone().serve(channel, self.desktop.name.clone()));
+                        let (name, ending) = (self.desktop.name.clone(), self.live.ending.clone());
+                        tasks.spawn(control.clone().serve(channel, name, ending));
                     }
                     // The session bounds how many there may be, and nobody reads them yet.
                     Some(channel) => early.push(channel),
@@ -123,7 +141,7 @@ impl Running {
                 },
             }
         };
-        drop(place);
+        drop(undecided);
         self.admit(&control, admitted).await;
         for channel in early {
             self.take(channel, &control, &mut tasks);
@@ -168,7 +186,7 @@ impl Running {
     fn take(&self, channel: Channel, control: &ControlChannel, tasks: &mut JoinSet<()>) {
         let control = control.clone();
         if channel.label() == CONTROL_LABEL {
-            tasks.spawn(control.serve(channel, self.desktop.name.clone()));
+            tasks.spawn(control.serve(channel, self.desktop.name.clone(), self.live.ending.clone()));
             return;
         }
         let server = match labelled_server(channel.label()) {
@@ -181,7 +199,7 @@ impl Running {
 
     /// Tells the agent why, as far as it listens, and ends the session.
     async fn refuse(&self, control: &ControlChannel, refusal: Refusal) -> String {
-        let Refusal { code, message } = refusal;
+        let Refusal { code, message, .. } = refusal;
         control.say(&Control::Refused { channel: None, code, message: message.clone() }).await;
         if control.is_open() {
             let _ = tokio::time::timeout(LAST_WORD, self.session.closed()).await;

@@ -1,6 +1,6 @@
 //! The calls that wait for an answer, so that each gets one even when the connection does not last.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -11,18 +11,28 @@ use tokio::sync::Notify;
 /// JSON-RPC leaves to implementations.
 const CONNECTION_FAILED: i32 = -32_000;
 
-/// The ids of the client's unanswered requests, as JSON text.
+/// The client's unanswered requests.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calls {
-    waiting: Arc<Mutex<HashSet<String>>>,
+    waiting: Arc<Mutex<Waiting>>,
     answered: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Their ids, as JSON text, with the order in which they were made.
+    by_id: HashMap<String, u64>,
+    made: u64,
 }
 
 impl Calls {
     /// Notes a message from the client.
     pub(super) fn asked(&self, message: &[u8]) {
         if let Ok(Envelope::Request { id, .. }) = peek(message) {
-            self.lock().insert(meaning(id));
+            let mut waiting = self.lock();
+            let number = waiting.made;
+            waiting.made += 1;
+            waiting.by_id.insert(meaning(id), number);
         }
     }
 
@@ -30,8 +40,8 @@ impl Calls {
     pub(super) fn answered(&self, message: &[u8]) {
         if let Ok(Envelope::Response { id, .. }) = peek(message) {
             let mut waiting = self.lock();
-            waiting.remove(&meaning(id));
-            if waiting.is_empty() {
+            waiting.by_id.remove(&meaning(id));
+            if waiting.by_id.is_empty() {
                 self.answered.notify_waiters();
             }
         }
@@ -41,27 +51,28 @@ impl Calls {
     pub(super) async fn all_answered(&self) {
         loop {
             let answered = self.answered.notified();
-            if self.lock().is_empty() {
+            if self.lock().by_id.is_empty() {
                 return;
             }
             answered.await;
         }
     }
 
-    /// Makes an error answer for every request that waits; none does after that.
+    /// Makes an error answer for every request that waits, in the order in which they were made; none waits after that.
     pub(super) fn answers(&self, reason: &str) -> Vec<Bytes> {
-        let waiting = std::mem::take(&mut *self.lock());
-        waiting.iter().map(|id| error(id, reason)).collect()
+        let mut waiting: Vec<_> = std::mem::take(&mut self.lock().by_id).into_iter().collect();
+        waiting.sort_by_key(|(_, number)| *number);
+        waiting.iter().map(|(id, _)| error(id, reason)).collect()
     }
 
     /// Makes an error answer for one message, if it is a request.
     pub(super) fn refusal(&self, message: &[u8], reason: &str) -> Option<Bytes> {
         let Ok(Envelope::Request { id, .. }) = peek(message) else { return None };
-        self.lock().remove(&meaning(id));
+        self.lock().by_id.remove(&meaning(id));
         Some(error(id.as_str(), reason))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

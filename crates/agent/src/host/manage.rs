@@ -234,6 +234,12 @@ pub(crate) enum Activity {
     },
     /// Check that no entry was changed or removed
     Verify,
+    /// Remove old entries now, which otherwise happens by itself
+    Prune {
+        /// Days after which an entry is old; 90 unless set otherwise
+        #[arg(long)]
+        days: Option<u32>,
+    },
     /// Write all entries to a new file, as JSON lines
     Export {
         /// The file
@@ -321,6 +327,7 @@ async fn request(desk: &super::Desk, manage: Manage) -> Result<Request, Failure>
             Request::Activity { limit, before, agent }
         }
         Manage::Activity(Activity::Verify) => Request::VerifyActivity,
+        Manage::Activity(Activity::Prune { days }) => Request::PruneActivity { days },
         Manage::Activity(Activity::Export { file }) => Request::ExportActivity { path: absolute(file)? },
         Manage::Secrets(Secrets::List) => Request::Secrets,
         Manage::Secrets(Secrets::Set { name }) => {

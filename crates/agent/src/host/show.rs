@@ -100,6 +100,7 @@ fn write_reply(out: &mut String, reply: &Reply) -> std::fmt::Result {
             writeln!(out, "{entries} entries, none changed or removed")
         }
         Reply::Verified { entries, broken: Some(broken) } => writeln!(out, "{entries} entries; {broken}"),
+        Reply::Pruned { entries } => writeln!(out, "{entries} old entries removed"),
         Reply::Secrets { names } => names.iter().try_for_each(|name| writeln!(out, "{name}")),
         _ => Ok(()),
     }

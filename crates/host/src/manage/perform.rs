@@ -64,6 +64,10 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
             let effect = Effect::of(&other);
             // What takes away comes into force before it is written down: whatever fails then, it is over.
             effect.before(desktop);
+            if reads_activity(&other) {
+                // What has just happened is a part of it.
+                let _ = desktop.activity.flush().await;
+            }
             let outcome = perform_kept(&desktop.kept, other).await;
             effect.after(desktop).await;
             outcome
@@ -88,6 +92,16 @@ pub async fn perform_offline(kept: &Kept, request: Request) -> Reply {
         other => perform_kept(kept, other).await,
     };
     outcome.unwrap_or_else(|message| Reply::Failed { message })
+}
+
+fn reads_activity(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Activity { .. }
+            | Request::VerifyActivity
+            | Request::ExportActivity { .. }
+            | Request::PruneActivity { .. }
+    )
 }
 
 /// What a change means for sessions that are up.
@@ -127,6 +141,8 @@ impl Effect {
                 let wanted = *agent;
                 let grants = match desktop.trust().run(move |trust| trust.grants_of(&wanted)).await {
                     GrantsVerdict::Valid(grants) => grants,
+                    // What a session has that was let in once is not kept anywhere, and was not changed.
+                    GrantsVerdict::NoRecord => return,
                     _ => Vec::new(),
                 };
                 for live in desktop.sessions.of(agent) {
@@ -251,6 +267,12 @@ fn kept_blocking(kept: &Kept, store: &Store, request: Request) -> Outcome {
                 broken: Some(format!("entries are missing from {seq} on")),
             }),
         },
+        Request::PruneActivity { days } => {
+            let mut settings = store.settings().map_err(said)?;
+            settings.activity_days = days.unwrap_or(settings.activity_days);
+            let entries = crate::housekeeping::prune(store, &settings).map_err(said)?;
+            Ok(Reply::Pruned { entries })
+        }
         Request::ExportActivity { path } => {
             let export = || -> std::io::Result<u64> {
                 let mut file = std::io::BufWriter::new(std::fs::File::create_new(&path)?);

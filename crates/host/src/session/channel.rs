@@ -84,7 +84,7 @@ impl Context {
         let (upstream, grant) = match started {
             Ok(started) => started,
             Err(refusal) => {
-                let reason = refusal.message.clone();
+                let reason = refusal.for_person().to_owned();
                 refuse(&self.control, &channel, label, Some(&first), refusal).await;
                 return reason;
             }
@@ -98,7 +98,7 @@ impl Context {
         match carry::carry(self, channel, first, upstream, grant).await {
             Ok(()) => "the agent closed it".to_owned(),
             Err(refusal) => {
-                let reason = refusal.message.clone();
+                let reason = refusal.for_person().to_owned();
                 self.control.say(&refusal.on_channel(label)).await;
                 sender.close().await;
                 reason

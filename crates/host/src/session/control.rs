@@ -3,14 +3,16 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use gatelodge_wire::{CONTROL_VERSION, Control};
+use gatelodge_wire::{CONTROL_VERSION, Control, RefusalCode};
 use mcp_webrtc::{Channel, ChannelSender};
 use tokio::sync::watch;
+
+use super::live::{Ending, Refusal};
 
 /// How long a last word may take to leave.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
-/// How many objects in a row may be senseless before the channel is read no further.
+/// How many objects may be senseless before the session is ended: a newer version may know a few that this one does not.
 const MAX_SENSELESS: u32 = 16;
 
 /// What an agent says about itself. Claims, not proofs.
@@ -29,8 +31,9 @@ pub(crate) struct ControlChannel {
 }
 
 impl ControlChannel {
-    /// Takes over the channel that the agent has opened, answers its hello, and reads on until it ends.
-    pub(crate) async fn serve(self, channel: Channel, own_name: String) {
+    /// Takes over the channel that the agent has opened, answers its hello, and reads on until it ends. Too
+    /// much nonsense ends the session.
+    pub(crate) async fn serve(self, channel: Channel, own_name: String, session: Ending) {
         let (sender, mut receiver) = channel.split();
         if self.sender.set(sender).is_err() {
             tracing::debug!("a second control channel is not read");
@@ -60,6 +63,8 @@ impl ControlChannel {
                     senseless += 1;
                     tracing::debug!(%error, "the agent's control message is skipped");
                     if senseless == MAX_SENSELESS {
+                        let message = "too much on the control channel makes no sense";
+                        session.end(Refusal::new(RefusalCode::Other, message));
                         return;
                     }
                 }

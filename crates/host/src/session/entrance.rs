@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gatelodge_wire::{CONTROL_VERSION, Control, Fingerprint, RefusalCode};
 use mcp_webrtc::Session;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::control::{ControlChannel, Hello};
 use super::live::{Live, Refusal};
@@ -12,6 +13,7 @@ use crate::desktop::{Desktop, full_grant, least_grant};
 use crate::event::HostEvent;
 use crate::grant::Grant;
 use crate::link::{LinkDefinition, LinkPolicy};
+use crate::links::Door;
 use crate::trust::{AgentLabel, GrantsVerdict, Origin, Pairing};
 
 /// How long a peer that may be a Gatelodge agent has to say hello, so that the prompt can show what it calls itself.
@@ -26,26 +28,41 @@ pub(super) struct Admitted {
     pub(super) grants: Vec<Grant>,
 }
 
-/// Turns away whom nobody will be asked about, before a channel opens. An error is the reason.
+/// Turns away whom nobody will be asked about, before a channel opens. An error is the reason. An unknown agent gets one of
+/// the places of those who wait for a verdict.
 pub(super) async fn at_the_door(
     desktop: &Desktop,
     link: &LinkDefinition,
     agent: &Fingerprint,
-) -> Result<(), String> {
+    door: &Door,
+) -> Result<Option<OwnedSemaphorePermit>, String> {
     if desktop.transient.approved.contains(agent) {
-        return Ok(());
+        return Ok(None);
     }
     let agent = *agent;
     let reason = match desktop.trust().run(move |trust| trust.grants_of(&agent)).await {
-        GrantsVerdict::NoRecord if link.prompt == LinkPolicy::AskUnknown => return Ok(()),
+        GrantsVerdict::NoRecord if link.prompt == LinkPolicy::AskUnknown => match door.undecided() {
+            Some(place) => return Ok(Some(place)),
+            None => "too many unknown agents wait for a verdict already".to_owned(),
+        },
         GrantsVerdict::NoRecord => "the agent is not known, and this link takes known agents only".to_owned(),
         GrantsVerdict::Blocked => "the agent is blocked".to_owned(),
         GrantsVerdict::KeychainUnavailable(error) => {
+            // An agent that is known by the database is told why it is refused, once there is a way to tell it.
+            if desktop
+                .kept
+                .store
+                .run(move |store| store.agent_marks(&agent))
+                .await
+                .is_ok_and(|marks| marks.is_some())
+            {
+                return Ok(None);
+            }
             let reason = crate::error::with_causes(&error);
             desktop.events.tell(HostEvent::KeychainUnavailable { reason: reason.clone() });
             reason
         }
-        _ => return Ok(()),
+        _ => return Ok(None),
     };
     desktop.events.tell(HostEvent::Refused {
         link: link.id.clone(),

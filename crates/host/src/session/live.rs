@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gatelodge_wire::{Fingerprint, RefusalCode};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::SessionId;
@@ -16,12 +17,25 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: RefusalCode,
+    /// What the agent is told.
     pub(crate) message: String,
+    /// What the person is told instead, where that is more than the agent may know.
+    cause: Option<String>,
 }
 
 impl Refusal {
     pub(crate) fn new(code: RefusalCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), cause: None }
+    }
+
+    /// Adds what only the person is told.
+    pub(crate) fn because(self, cause: String) -> Self {
+        Self { cause: Some(cause), ..self }
+    }
+
+    /// Returns what the person is told.
+    pub(crate) fn for_person(&self) -> &str {
+        self.cause.as_ref().unwrap_or(&self.message)
     }
 }
 
@@ -56,6 +70,8 @@ pub(crate) struct Live {
     pub(crate) since: Timestamp,
     pub(crate) path: String,
     pub(crate) ending: Ending,
+    /// Told when a grant becomes larger, so that open channels go by it.
+    widened: watch::Sender<()>,
     state: Mutex<State>,
 }
 
@@ -63,6 +79,8 @@ pub(crate) struct Live {
 struct State {
     label: String,
     admitted: bool,
+    /// The grants were changed before the agent was let in: they are newer than what the verdict was made of.
+    regranted: bool,
     grants: HashMap<ServerId, Grant>,
     channels: HashMap<u64, (ServerId, Ending)>,
 }
@@ -70,7 +88,7 @@ struct State {
 impl Live {
     pub(crate) fn new(id: SessionId, agent: Fingerprint, link: LinkId, path: String) -> Self {
         let (since, ending, state) = (Timestamp::now(), Ending::default(), Mutex::default());
-        Self { id, agent, link, since, path, ending, state }
+        Self { id, agent, link, since, path, ending, widened: watch::Sender::new(()), state }
     }
 
     /// Notes the verdict: the agent is in, under this name and with these grants.
@@ -78,7 +96,9 @@ impl Live {
         let mut state = self.lock();
         state.label = label;
         state.admitted = true;
-        state.grants = by_server(grants);
+        if !state.regranted {
+            state.grants = by_server(grants);
+        }
     }
 
     pub(crate) fn label(&self) -> String {
@@ -122,6 +142,7 @@ impl Live {
             }
         }
         state.grants = grants;
+        state.regranted = !state.admitted;
     }
 
     /// Replaces one grant by the same with more pins.
@@ -131,11 +152,17 @@ impl Live {
         }
     }
 
-    /// Lets the agent call a tool unasked in this session's further channels.
+    /// Lets the agent call a tool unasked in this session's channels.
     pub(crate) fn allow_tool(&self, server: &ServerId, tool: &str) {
         if let Some(held) = self.lock().grants.get_mut(server) {
             held.tools.tools.insert(tool.to_owned(), ToolRule::Allow);
         }
+        self.widened.send_replace(());
+    }
+
+    /// Subscribes to grants becoming larger.
+    pub(crate) fn widened(&self) -> watch::Receiver<()> {
+        self.widened.subscribe()
     }
 
     pub(crate) fn channel_opened(&self, channel: u64, server: ServerId) -> Ending {
@@ -264,6 +291,15 @@ mod tests {
         let pinned = Grant { pins: [("t".to_owned(), ToolPin([1; 32]))].into(), ..grant("a") };
         live.regrant(vec![pinned, Grant { sampling: true, ..grant("b") }]);
         assert_eq!(endings.iter().map(has_ended).collect::<Vec<_>>(), [false, true, true]);
+    }
+
+    #[test]
+    fn a_grant_that_is_taken_back_while_the_verdict_is_made_stays_away() {
+        let agent = Fingerprint::of_certificate(b"agent");
+        let live = Live::new(SessionId(1), agent, "home".parse().unwrap(), String::new());
+        live.regrant(vec![grant("b")]);
+        live.admit("agent".to_owned(), vec![grant("a"), grant("b")]);
+        assert_eq!(live.servers(Timestamp::from_millis(0)), ["b".parse().unwrap()]);
     }
 
     #[test]

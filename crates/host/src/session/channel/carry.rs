@@ -72,6 +72,7 @@ pub(super) async fn carry(
     let sending_to_server = send_to_server(upstream_sender.clone(), server_lane);
     let sending_to_agent = send_to_agent(channel_sender, agent_lane);
     tokio::pin!(sending_to_server, sending_to_agent);
+    let mut widened = context.live.widened();
     let mut ended = carrying.agent_sent(first).await;
     while ended.is_none() {
         let (up, down) = (carrying.to_server.has_room(), carrying.to_agent.has_room());
@@ -86,6 +87,12 @@ pub(super) async fn carry(
             }
             () = &mut sending_to_server => Some(server_ended(context, &mut from_server).await),
             () = &mut sending_to_agent => Some(Ok(())),
+            Ok(()) = widened.changed() => {
+                if let Some(grant) = context.live.grant(&context.server, crate::time::Timestamp::now()) {
+                    carrying.gate.regrant(grant);
+                }
+                carrying.outputs().await
+            }
             Some(decided) = carrying.asked.next(), if !carrying.asked.is_empty() => carrying.answered(decided).await,
             message = from_agent.recv(), if up && spare_down => match message {
                 Some(message) => carrying.agent_sent(message).await,

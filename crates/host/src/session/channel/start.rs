@@ -12,7 +12,7 @@ use crate::desktop::Desktop;
 use crate::grant::{EntryRule, Grant};
 use crate::server::{FolderAccess, ServerDefinition, ServerKind, SharedFolder};
 use crate::time::Timestamp;
-use crate::upstream::{ServerReport, Upstream};
+use crate::upstream::{ServerReport, StartError, Upstream};
 
 /// Goes all the way to a running server of the channel's own.
 pub(super) async fn start(context: &Context, label: &str) -> Result<(Upstream, Grant), Refusal> {
@@ -42,7 +42,7 @@ pub(super) async fn start(context: &Context, label: &str) -> Result<(Upstream, G
             let desktop = &context.desktop;
             let started =
                 desktop.launcher.start(&definition, &context.live.agent, &desktop.kept.secrets).await;
-            started.map_err(|error| failed(context, &error))?
+            started.map_err(|error| not_started(context, &error))?
         }
     };
     Ok((upstream, grant))
@@ -83,11 +83,25 @@ async fn ask(context: &Context, label: &str, definition: &ServerDefinition) -> R
     }
 }
 
-/// What the agent is told is only that it failed: what exactly is the person's to know.
+/// What the agent is told is only that it failed: the reason may have paths and names of this machine in it.
 fn failed(context: &Context, error: &dyn std::error::Error) -> Refusal {
+    let server = &context.server;
     let reason = crate::error::with_causes(error);
-    tracing::warn!(server = %context.server, reason, "a server was not started");
-    Refusal::new(RefusalCode::ServerFailed, format!("{} could not be started: {reason}", context.server))
+    tracing::warn!(%server, reason, "a server was not started");
+    let message = format!("{server} could not be started; the desktop's user can see why");
+    Refusal::new(RefusalCode::ServerFailed, message)
+        .because(format!("{server} could not be started: {reason}"))
+}
+
+/// The agent is told what it can do something about: to wait, or to close a connection.
+fn not_started(context: &Context, error: &StartError) -> Refusal {
+    let code = match error {
+        StartError::CrashLoop { .. } => RefusalCode::ServerFailed,
+        StartError::TooMany { .. } | StartError::TooManyForAgent { .. } => RefusalCode::TooMany,
+        StartError::ShuttingDown => RefusalCode::Revoked,
+        error => return failed(context, error),
+    };
+    Refusal::new(code, format!("{} could not be started: {error}", context.server))
 }
 
 /// The folders that are both the server's and the agent's, with the lesser access of the two.

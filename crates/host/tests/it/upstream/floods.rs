@@ -26,7 +26,7 @@ async fn a_hundred_megabytes_on_standard_error_neither_stop_nor_grow() {
         r#"
 import os, sys
 for _ in range(1600):
-    sys.stderr.buffer.write((b"x" * 999 + b"\n") * 66)
+    sys.stderr.buffer.write((b"x" * 99 + b"\n") * 656)
 sys.stderr.buffer.write(b"y" * 1000000 + b"\nlast\n")
 sys.stderr.flush()
 print("{}")

@@ -89,6 +89,14 @@ async fn what_rmcp_does_not_understand_is_answered() {
 }
 
 #[tokio::test]
+async fn an_answer_over_the_limit_is_an_error_for_its_id() {
+    let (mut upstream, _task) = serving().await;
+    upstream.send(call(7, 64 * 1024 * 1024)).await.unwrap();
+    let answer = recv(&mut upstream).await.unwrap();
+    assert!(answer.starts_with(r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32013"#), "{}", &answer[..100]);
+}
+
+#[tokio::test]
 async fn what_is_not_read_is_bounded() {
     let (upstream, _transport) = Upstream::in_process();
     let message = "x".repeat(1024 * 1024);
