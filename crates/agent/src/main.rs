@@ -11,6 +11,7 @@ mod place;
 mod terminal;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use gatelodge_host::upstream::guard;
@@ -25,6 +26,12 @@ use crate::terminal::say;
 /// The measured figures are with this allocator; the system's one is slower with many small messages.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How many threads wait for files, the database and standard input at the same time.
+const BLOCKING_THREADS: usize = 16;
+
+/// How long such a thread stays without work.
+const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -83,12 +90,16 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == guard::GUARD_ARGUMENT) {
         return guard::run();
     }
+    gatelodge_files::keep_memory_small();
     let command = Command::parse();
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("GATELODGE_LOG") {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     }
     // One thread: nothing crosses another one between the socket and the pipe.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    // Threads are for files and the database; a few are enough, and they go when there is nothing to do.
+    runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).thread_keep_alive(THREAD_KEEP_ALIVE);
+    let runtime = match runtime.build() {
         Ok(runtime) => runtime,
         Err(error) => {
             say!("the system gives no event loop: {error}");

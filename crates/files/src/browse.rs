@@ -21,6 +21,7 @@ use crate::read::READ_LIMIT;
 /// Lists a directory: a line for each entry.
 pub(crate) fn list(place: &Place<'_>) -> Result<String, Failure> {
     let listing = listing(place)?;
+    // Long enough for most names, so that the text is not moved while it grows.
     let mut text = String::with_capacity(listing.len() * 32);
     for (name, kind) in listing.iter() {
         push_line(&mut text, name, kind);
@@ -58,7 +59,10 @@ fn listing(place: &Place<'_>) -> Result<Listing, Failure> {
 
 fn push_line(text: &mut String, name: &[u8], kind: Kind) {
     text.push_str(if kind == Kind::Directory { "[DIR] " } else { "[FILE] " });
-    text.push_str(&String::from_utf8_lossy(name));
+    match std::str::from_utf8(name) {
+        Ok(name) => text.push_str(name),
+        Err(_) => text.push_str(&String::from_utf8_lossy(name)),
+    }
     text.push('\n');
 }
 

@@ -53,7 +53,7 @@
 //! - A symbolic link that leaves is refused with a sentence that does not say where it leads.
 //! - Errors say what is to be done, and do not repeat the system's call.
 //! - Answers have limits (16 MiB of a file or a list, 200 levels of directories), which the error names.
-//! - `write_file` and `edit_file` write to the disk before the name changes, and refuse a file that is marked as not
+//! - `write_file` and `edit_file` put the whole file in place at once, and refuse a file that is marked as not
 //!   writable. `edit_file` keeps line ends of CR LF, and refuses what is not UTF-8 where the reference would replace it.
 //! - `move_file` moves a symbolic link itself, and can't race with another file for its destination.
 //! - `directory_tree` shows a directory that can't be read as empty, where the reference fails as a whole.
