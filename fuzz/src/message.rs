@@ -12,12 +12,12 @@ pub fn message(data: &[u8]) {
     };
     let text = std::str::from_utf8(data).expect("read, so UTF-8");
     assert_eq!(lax.expect("less strict").envelope, read.envelope);
-    assert_eq!(peek(data).expect("less strict").clone(), read.envelope);
     let whole = Json::parse(text).expect("read, so JSON");
     // The full reading refuses some that are fine: numbers beyond a double, lone surrogates.
     let full = serde_json::from_str::<Value>(text).ok();
     if let Some(full) = &full {
         same(whole, full);
+        assert_eq!(peek(data).expect("less strict"), read.envelope);
     }
     for member in &read.members {
         assert_eq!(Json::parse(&text[member.value.range()]).map(Json::text), Ok(member.value.text()));

@@ -14,7 +14,7 @@ pub const MAX_DEPTH: usize = 128;
 
 /// The most members that all objects of a message may have where names are checked to be unique: the check has to
 /// remember them, and real arguments have a few dozen.
-const MAX_NAMES: usize = 1 << 18;
+pub(super) const MAX_NAMES: usize = 1 << 18;
 
 /// One JSON value in its place in a message. It has been checked: its text is exactly one value of RFC 8259.
 #[derive(Clone, Copy)]
@@ -183,6 +183,9 @@ pub enum JsonError {
 
 /// Who wants to know the names of an object's members while it is read.
 pub(super) trait Names<'a> {
+    /// Whether anything is refused.
+    const CHECKS: bool;
+
     fn open(&mut self) {}
     fn name(&mut self, quoted: &'a str) -> Result<(), JsonError>;
     fn close(&mut self, at: usize) -> Result<(), JsonError>;
@@ -192,6 +195,8 @@ pub(super) trait Names<'a> {
 pub(super) struct Unchecked;
 
 impl<'a> Names<'a> for Unchecked {
+    const CHECKS: bool = false;
+
     fn name(&mut self, _: &'a str) -> Result<(), JsonError> {
         Ok(())
     }
@@ -211,6 +216,8 @@ pub(super) struct Unique<'a> {
 }
 
 impl<'a> Names<'a> for Unique<'a> {
+    const CHECKS: bool = true;
+
     fn open(&mut self) {
         self.opened.push(self.names.len());
     }

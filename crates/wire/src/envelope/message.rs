@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use super::json::{JsonError, Member, Names, Scanner, Unchecked, Unique, are_unique};
+use super::json::{JsonError, MAX_NAMES, Member, Names, Scanner, Unchecked, Unique, are_unique};
 use super::{Envelope, Json, MAX_ID, RawId};
 
 /// The most members that the params of a request may have. MCP's own have at most a dozen.
@@ -216,12 +216,15 @@ fn body<'a, N: Names<'a>>(
         if !is_known && let Some(known) = misspelt(&name, known) {
             found.fault(MessageFault::Spelling { known });
         }
-        if keep_all || is_known {
-            if seen.len() == MAX_PARAMS {
+        if keep_all || is_known || N::CHECKS {
+            // A result may be a long list of names, whose members are looked at and not kept.
+            if seen.len() == if keep_all { MAX_PARAMS } else { MAX_NAMES } {
                 found.fault(MessageFault::Many);
                 return Ok(());
             }
             seen.push(name.clone());
+        }
+        if keep_all || is_known {
             found.members.push(Member { name, value, start });
         }
         Ok(())
