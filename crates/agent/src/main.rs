@@ -8,6 +8,7 @@ mod host;
 mod identity;
 mod known;
 mod place;
+mod stdio;
 mod terminal;
 
 use std::process::ExitCode;
@@ -22,10 +23,6 @@ use crate::identity::Profile;
 use crate::known::KnownDesktops;
 use crate::place::Place;
 use crate::terminal::say;
-
-/// The measured figures are with this allocator; the system's one is slower with many small messages.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How many threads wait for files, the database and standard input at the same time.
 const BLOCKING_THREADS: usize = 16;
@@ -53,6 +50,13 @@ GATELODGE_HOME keeps everything in one folder. GATELODGE_LOG (such as debug, or 
 struct Command {
     #[command(subcommand)]
     action: Action,
+}
+
+/// `gatelodge files`, read without the other commands.
+#[derive(Debug, Parser)]
+#[command(name = "gatelodge", version, after_help = EXIT_CODES, max_term_width = 100)]
+enum FilesAlone {
+    Files(files::Files),
 }
 
 #[derive(Debug, Subcommand)]
@@ -91,7 +95,14 @@ fn main() -> ExitCode {
         return guard::run();
     }
     gatelodge_files::keep_memory_small();
-    let command = Command::parse();
+    let action = match std::env::args_os().nth(1) {
+        // Clients start a file server for each of their sessions: it need not get to know all other commands first.
+        Some(first) if first == "files" => {
+            let FilesAlone::Files(options) = FilesAlone::parse();
+            Action::Files(options)
+        }
+        _ => Command::parse().action,
+    };
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("GATELODGE_LOG") {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     }
@@ -106,7 +117,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(run(command.action));
+    let outcome = runtime.block_on(run(action));
     // A read of standard input or of the terminal cannot be taken back and must not hold up the end.
     runtime.shutdown_background();
     match outcome {

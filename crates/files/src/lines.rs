@@ -1,7 +1,7 @@
 //! The transport: a JSON-RPC message a line. rmcp has one of its own, which drops lines over 16 MiB without a word, so that
 //! the request is never answered, and which copies long texts several times; a file server is made of long texts.
 
-mod encoding;
+pub(crate) mod encoding;
 mod oversized;
 
 use std::collections::HashMap;
@@ -17,7 +17,6 @@ use rmcp::model::{
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -239,7 +238,9 @@ async fn write<W: AsyncWrite + Unpin>(
     let mut writer = writer.lock().await;
     let writer = writer.as_mut().ok_or(io::ErrorKind::NotConnected)?;
     // Only the one that is being written is in memory twice.
-    writer.write_all(&encoding::encode(message)?).await?;
+    let mut line = encoding::encode(message)?;
+    line.push(b'\n');
+    writer.write_all(&line).await?;
     writer.flush().await
 }
 
@@ -265,16 +266,16 @@ fn parse(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, (ErrorData, Option
     })
 }
 
+/// The members of a common call, read in one go. A message with others takes the long way.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct LongRequest<'a> {
     jsonrpc: &'a str,
     id: RequestId,
     method: &'a str,
-    #[serde(borrow)]
-    params: &'a RawValue,
+    params: LongCall,
 }
 
-/// The members of a common call. One with others takes the long way.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LongCall {
@@ -290,7 +291,7 @@ fn parse_long_call(line: &[u8]) -> Option<ClientJsonRpcMessage> {
     if request.jsonrpc != "2.0" || request.method != "tools/call" {
         return None;
     }
-    let call: LongCall = serde_json::from_str(request.params.get()).ok()?;
+    let call = request.params;
     let mut params = CallToolRequestParams::new(call.name);
     params.arguments = call.arguments;
     let mut call_request = ClientRequest::CallToolRequest(CallToolRequest::new(params));

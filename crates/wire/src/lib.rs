@@ -12,6 +12,7 @@
 //! - [`Fingerprint`] names a peer: SHA-256 of the certificate that it proves to own in the handshake.
 //! - [`split`] and [`Reassembler`] carry messages that are larger than a data channel message.
 //! - [`Control`] is what the two sides of a session say to each other beside the MCP messages.
+//! - [`answered_id`] tells which request a long answer is to, by its beginning;
 //! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place;
 //!   [`read_message`] reads it strictly, for those who decide about it, and [`Json`] points into it.
 //!
@@ -62,7 +63,8 @@ pub use control::{
 };
 pub use envelope::{
     Elements, Envelope, EnvelopeError, Json, JsonError, MAX_DEPTH, MESSAGE_TOO_LARGE, Member, Members,
-    Message, MessageError, MessageFault, RawId, Strictness, misspelt, peek, read_message, too_large_error,
+    Message, MessageError, MessageFault, RawId, Strictness, answered_id, misspelt, peek, read_message,
+    too_large_error,
 };
 pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsError};
 pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};

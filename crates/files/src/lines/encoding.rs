@@ -1,7 +1,5 @@
 //! Messages to bytes. A tool's text is in its answer twice, as content and structured; a long one is escaped once.
 
-use std::io;
-
 use rmcp::model::{
     CallToolResult, ContentBlock, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult,
 };
@@ -10,17 +8,19 @@ use serde_json::Value;
 /// Shorter texts are escaped faster than they are compared.
 const LONG: usize = 1 << 10;
 
-/// Returns a message as a line.
-pub(super) fn encode(message: &ServerJsonRpcMessage) -> io::Result<Vec<u8>> {
+/// Returns a message as JSON, the same as `serde_json` writes and sooner where a tool's result is a long text.
+///
+/// # Errors
+///
+/// When `serde_json` can't write it.
+pub fn encode(message: &ServerJsonRpcMessage) -> Result<Vec<u8>, serde_json::Error> {
     if let JsonRpcMessage::Response(response) = message
         && let ServerResult::CallToolResult(result) = &response.result
         && let Some(text) = text_given_twice(result)
     {
         return encode_text(&response.id, result, text);
     }
-    let mut bytes = serde_json::to_vec(message)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    serde_json::to_vec(message)
 }
 
 fn text_given_twice(result: &CallToolResult) -> Option<&str> {
@@ -32,7 +32,7 @@ fn text_given_twice(result: &CallToolResult) -> Option<&str> {
         .then_some(&text.text)
 }
 
-fn encode_text(id: &RequestId, result: &CallToolResult, text: &str) -> io::Result<Vec<u8>> {
+fn encode_text(id: &RequestId, result: &CallToolResult, text: &str) -> Result<Vec<u8>, serde_json::Error> {
     // An escape in eight characters is usual for text with short lines.
     let mut bytes = Vec::with_capacity(2 * text.len() + text.len() / 4 + 256);
     bytes.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
@@ -55,7 +55,7 @@ fn encode_text(id: &RequestId, result: &CallToolResult, text: &str) -> io::Resul
         bytes.extend_from_slice(b",\"_meta\":");
         serde_json::to_writer(&mut bytes, meta)?;
     }
-    bytes.extend_from_slice(b"}}\n");
+    bytes.extend_from_slice(b"}}");
     Ok(bytes)
 }
 
