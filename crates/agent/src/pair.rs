@@ -224,7 +224,10 @@ impl Exchange<'_> {
         let (mut desktop_name, mut lent) = (String::new(), None);
         let mut deadline = Instant::now() + STEP_LIMIT;
         loop {
-            if let (State::Confirmed, Some(servers)) = (&state, lent.take()) {
+            // The proof comes first, whatever the order of the two.
+            if matches!(state, State::Confirmed)
+                && let Some(servers) = lent.take()
+            {
                 return Ok(Paired { name: desktop_name, servers });
             }
             let Ok(object) = timeout_at(deadline, self.next()).await else {

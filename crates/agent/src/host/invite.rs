@@ -97,7 +97,8 @@ fn qr(link: &str, colours: bool) -> Option<String> {
             drawn.push_str("\u{1b}[38;5;231;48;5;16m");
         }
         for x in from..to {
-            let light = |y: i32| y < to && !code.get_module(x, y);
+            // Beyond the code everything is light, also the half line that an odd number of rows leaves.
+            let light = |y: i32| !code.get_module(x, y);
             drawn.push(match (light(y), light(y + 1)) {
                 (true, true) => '█',
                 (true, false) => '▀',
