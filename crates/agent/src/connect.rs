@@ -14,14 +14,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use gatelodge_wire::{Control, Fingerprint, LentServer};
-use mcp_webrtc::{Channel, ChannelReceiver, SendError, Sent, Session};
+use mcp_webrtc::{Channel, ChannelReceiver, Identity, SendError, Sent, Session};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::failure::{Exit, Failure};
 use crate::identity::{self, Profile};
 use crate::known::KnownDesktops;
-use crate::place::Place;
+use crate::target::Target;
 use crate::terminal::say;
 use calls::Calls;
 use desktop::{Desktop, Expected, FirstReason};
@@ -33,9 +33,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// Makes a server that a desktop lends an ordinary stdio MCP server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Connect {
-    /// The desktop's link: tcp://HOST:PORT or ws://HOST:PORT/PATH
-    #[arg(value_name = "LINK")]
-    place: Place,
+    /// The desktop: a paired one's name or the beginning of its fingerprint, or a link: tcp://HOST:PORT or ws://HOST:PORT/PATH
+    desktop: String,
 
     /// The server to use; may be left out where only one is lent
     server: Option<String>,
@@ -109,15 +108,9 @@ async fn connected(
 async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<(Desktop, Channel), Failure> {
     let folder = options.profile.folder()?;
     let identity = identity::load(&options.profile).await?;
-    let place = options.place.to_string();
     let mut known = KnownDesktops::load(&folder).map_err(|error| Failure::of(Exit::Storage, &error))?;
-    let expected = match (options.expect, known.at(&place)) {
-        (Some(given), _) => Expected::Given(given),
-        (None, Some(remembered)) => Expected::Remembered(remembered),
-        (None, None) => Expected::Anybody,
-    };
-    say!("connecting to {place}");
-    let session = desktop::reach(&identity, &options.place, expected, &options.stun).await?;
+    let target = Target::resolve(&options.desktop, &known)?;
+    let (session, place, expected) = reach_target(options, &target, &identity, &known).await?;
     let _ = reached.set(session.clone());
     let found = desktop::proved(&session);
     if expected == Expected::Anybody {
@@ -138,6 +131,39 @@ async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<
     let channel = desktop.open(&server).await?;
     say!("ready: {} ({})", server.id, server.name);
     Ok((desktop, channel))
+}
+
+/// Tries the places of a desktop in order.
+async fn reach_target(
+    options: &Connect,
+    target: &Target,
+    identity: &Identity,
+    known: &KnownDesktops,
+) -> Result<(Session, String, Expected), Failure> {
+    let mut failed: Option<Failure> = None;
+    for place in &target.places {
+        let name = place.to_string();
+        let expected = match (options.expect, target.paired, known.at(&name)) {
+            (Some(given), ..) => Expected::Given(given),
+            (None, Some(paired), _) => Expected::Paired(paired),
+            (None, None, Some(remembered)) => Expected::Remembered(remembered),
+            (None, None, None) => Expected::Anybody,
+        };
+        say!("connecting to {name}");
+        match desktop::reach(identity, place, expected, &options.stun).await {
+            Ok(session) => return Ok((session, name, expected)),
+            // That somebody else is at one of the places is no reason not to look at the others, and worth saying.
+            Err(failure) if target.places.len() > 1 => {
+                say!("{failure}");
+                if failed.as_ref().is_none_or(|failed| failed.exit() != Exit::WrongDesktop) {
+                    failed = Some(failure);
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(failed
+        .unwrap_or_else(|| Failure::new(Exit::Unreachable, "there is no place to look for the desktop at")))
 }
 
 /// Picks the server by its id, or the only one.
