@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use memchr::memchr;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientJsonRpcMessage, ClientRequest, GetMeta as _, JsonObject,
     RequestId, RequestMetaObject,
@@ -64,34 +63,48 @@ fn argument(raw: &str) -> Option<Value> {
 
 /// Takes the escapes out of a JSON string that was read once already, straight into the memory that it stays in.
 fn unescaped(text: &str) -> Option<String> {
-    let mut unescaped = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(position) = memchr(b'\\', rest.as_bytes()) {
-        unescaped.push_str(&rest[..position]);
-        let escape = rest.as_bytes().get(position + 1)?;
-        let mut length = 2;
-        unescaped.push(match escape {
-            b'"' => '"',
-            b'\\' => '\\',
-            b'/' => '/',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
+    let bytes = text.as_bytes();
+    let mut unescaped = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        // Sixteen bytes are looked at together, which compilers turn into one comparison.
+        if let Some((chunk, _)) = bytes[at..].split_first_chunk::<16>()
+            && chunk.iter().fold(true, |clean, &byte| clean & (byte != b'\\'))
+        {
+            unescaped.extend_from_slice(chunk);
+            at += chunk.len();
+            continue;
+        }
+        let end = (at + 16).min(bytes.len());
+        let Some(length) = bytes[at..end].iter().position(|&byte| byte == b'\\') else {
+            unescaped.extend_from_slice(&bytes[at..end]);
+            at = end;
+            continue;
+        };
+        unescaped.extend_from_slice(&bytes[at..at + length]);
+        at += length;
+        let plain = match bytes.get(at + 1)? {
+            byte @ (b'"' | b'\\' | b'/') => *byte,
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
             b'u' => {
                 // A pair of surrogates is one character.
-                length = if is_high_surrogate(&rest[position..]) { 12 } else { 6 };
-                let escape = rest.get(position..position + length)?;
-                let mut character = serde_json::from_str::<String>(&format!("\"{escape}\"")).ok()?;
-                character.pop()?
+                let length = if is_high_surrogate(&text[at..]) { 12 } else { 6 };
+                let escape = text.get(at..at + length)?;
+                let character: String = serde_json::from_str(&format!("\"{escape}\"")).ok()?;
+                unescaped.extend_from_slice(character.as_bytes());
+                at += length;
+                continue;
             }
             _ => return None,
-        });
-        rest = &rest[position + length..];
+        };
+        unescaped.push(plain);
+        at += 2;
     }
-    unescaped.push_str(rest);
-    Some(unescaped)
+    String::from_utf8(unescaped).ok()
 }
 
 /// Tells whether an escape `\uXXXX` is the first half of a character.
