@@ -12,6 +12,7 @@
 //! - [`Fingerprint`] names a peer: SHA-256 of the certificate that it proves to own in the handshake.
 //! - [`split`] and [`Reassembler`] carry messages that are larger than a data channel message.
 //! - [`Control`] is what the two sides of a session say to each other beside the MCP messages.
+//! - [`ClientMessage`] and [`ServerMessage`] are what a rendezvous and those who come to it say to each other.
 //! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place;
 //!   [`read_message`] reads it strictly, for those who decide about it, and [`Json`] points into it.
 //!
@@ -53,6 +54,7 @@ mod fingerprint;
 mod fragment;
 mod line;
 mod paste;
+mod rendezvous;
 mod sdp;
 mod signal;
 
@@ -68,5 +70,11 @@ pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsErro
 pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};
 pub use line::one_line;
 pub use paste::{MAX_PASTE_BYTES, PasteError, PasteKind, decode_paste, encode_paste, paste_is_complete};
+pub use rendezvous::{
+    ClientMessage, DeclineCode, IceServer, InvitationId, KnockId, MAX_RENDEZVOUS_BYTES, Nonce, Opaque,
+    PartError, REGISTRATION_DOMAIN, RENDEZVOUS_PATH, RENDEZVOUS_VERSION, RendezvousErrorCode,
+    RendezvousMessageError, RendezvousRole, RendezvousUrl, RendezvousUrlError, ServerMessage,
+    registration_content, signed_bytes,
+};
 pub use sdp::{MaxMessageSize, Sdp, SdpError, SdpRules, Setup, normalise_candidate, with_fragments};
 pub use signal::{Candidate, MAX_SIGNAL_BYTES, Signal, SignalError};
