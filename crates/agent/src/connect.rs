@@ -32,7 +32,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// Makes a server that a desktop lends an ordinary stdio MCP server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Connect {
-    /// The desktop's link: tcp://HOST:PORT or ws://HOST:PORT/PATH
+    /// The desktop's link: https://RENDEZVOUS/#FINGERPRINT, tcp://HOST:PORT or ws://HOST:PORT/PATH
     #[arg(value_name = "LINK")]
     place: Place,
 
@@ -110,7 +110,13 @@ async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<
     let identity = identity::load(&options.profile).await?;
     let place = options.place.to_string();
     let mut known = KnownDesktops::load(&folder).map_err(|error| Failure::of(Exit::Storage, &error))?;
-    let expected = match (options.expect, known.at(&place)) {
+    if let (Some(given), Some(named)) = (options.expect, options.place.desktop())
+        && given != named
+    {
+        let message = "--expect names another desktop than the link does; leave one of the two out";
+        return Err(Failure::new(Exit::WrongDesktop, message));
+    }
+    let expected = match (options.expect.or(options.place.desktop()), known.at(&place)) {
         (Some(given), _) => Expected::Given(given),
         (None, Some(remembered)) => Expected::Remembered(remembered),
         (None, None) => Expected::Anybody,

@@ -1,11 +1,12 @@
 //! What the parts of a running desktop share.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use gatelodge_wire::Fingerprint;
+use gatelodge_wire::{Fingerprint, InvitationId};
 use mcp_webrtc::Identity;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,7 +15,7 @@ use crate::activity::{Activity, ActivityEntry, ActivityEvent, Answer, DecidedBy}
 use crate::approval::{Broker, Denial, Request, Subject, Verdict};
 use crate::event::{EventSender, HostEvent, SessionId};
 use crate::grant::{EntryRule, Grant, ToolRule, ToolRules};
-use crate::link::{LinkDefinition, LinkId};
+use crate::link::{LinkDefinition, LinkId, LinkKind};
 use crate::manage::Kept;
 use crate::server::{ServerDefinition, ServerId, ServerKind};
 use crate::session::live::{Live, LiveSessions};
@@ -27,6 +28,8 @@ pub(crate) struct Desktop {
     pub(crate) identity: Identity,
     pub(crate) name: String,
     pub(crate) stun: Vec<String>,
+    /// Certification authorities of private rendezvous, as files.
+    pub(crate) ca_files: Vec<PathBuf>,
     pub(crate) kept: Kept,
     pub(crate) activity: Activity,
     pub(crate) broker: Broker,
@@ -59,7 +62,10 @@ pub struct Transient {
 #[derive(Debug)]
 pub(crate) struct OpenLink {
     pub(crate) definition: LinkDefinition,
-    pub(crate) address: String,
+    /// What is shown; nothing while a rendezvous cannot be reached.
+    pub(crate) address: Option<String>,
+    /// The URLs under which agents reach it at the moment.
+    pub(crate) places: Vec<String>,
     pub(crate) cancel: CancellationToken,
 }
 
@@ -68,6 +74,8 @@ pub(crate) struct Parts {
     pub(crate) identity: Identity,
     pub(crate) name: String,
     pub(crate) stun: Vec<String>,
+    /// Certification authorities of private rendezvous, as files.
+    pub(crate) ca_files: Vec<PathBuf>,
     pub(crate) kept: Kept,
     pub(crate) activity: Activity,
     pub(crate) broker: Broker,
@@ -78,12 +86,23 @@ pub(crate) struct Parts {
 
 impl Desktop {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { identity, name, stun, kept, activity, broker, approval_seconds, launcher, transient } =
-            parts;
+        let Parts {
+            identity,
+            name,
+            stun,
+            ca_files,
+            kept,
+            activity,
+            broker,
+            approval_seconds,
+            launcher,
+            transient,
+        } = parts;
         Self {
             identity,
             name,
             stun,
+            ca_files,
             kept,
             activity,
             broker,
@@ -152,9 +171,36 @@ impl Desktop {
     /// Returns where the open links are reached.
     pub(crate) fn open_links(&self) -> Vec<(LinkId, String)> {
         let open = self.open_links.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut open: Vec<_> = open.iter().map(|(id, link)| (id.clone(), link.address.clone())).collect();
+        let mut open: Vec<_> =
+            open.iter().filter_map(|(id, link)| Some((id.clone(), link.address.clone()?))).collect();
         open.sort();
         open
+    }
+
+    /// Returns the URLs under which agents reach this desktop at the moment, the most useful ones first: rendezvous before
+    /// links on this network, and what is for this machine only last.
+    pub(crate) fn places(&self) -> Vec<String> {
+        let open = self.open_links.lock().unwrap_or_else(PoisonError::into_inner);
+        let rank = |link: &OpenLink, place: &str| match link.definition.kind {
+            _ if place.contains("://127.") || place.contains("://[::1]") => 3,
+            LinkKind::Rendezvous { .. } => 0,
+            LinkKind::Embedded { .. } => 1,
+            _ => 2,
+        };
+        let mut places: Vec<_> = open
+            .values()
+            .flat_map(|link| {
+                link.places.iter().map(move |place| (rank(link, place), &link.definition.id, place))
+            })
+            .collect();
+        // Stable, so that the order of a link's own places stays.
+        places.sort_by_key(|(rank, id, _)| (*rank, *id));
+        places.into_iter().map(|(_, _, place)| place.clone()).collect()
+    }
+
+    /// Whether an invitation is open, so that whoever has it may come as far as the pairing.
+    pub(crate) fn invitation_open(&self, _id: &InvitationId) -> bool {
+        false
     }
 
     /// Asks the person, and writes question and answer down.

@@ -347,10 +347,9 @@ async fn serve_http(
         .timer(TokioTimer::new())
         .header_read_timeout(limit)
         .max_buf_size(MAX_HEAD)
-        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    // Whoever is slow to read an answer is not waited for either.
+    // Whoever is slow to read an answer, or stays for more of them, is not waited for either.
     if timeout(2 * limit, serving).await.is_err() {
         tracing::debug!("a request took too long");
     }
