@@ -40,7 +40,11 @@ pub(super) struct KnockJudge {
 
 impl KnockJudge {
     pub(super) fn new() -> Self {
-        Self { strangers: HashSet::new(), by_age: VecDeque::new(), looks: Bucket::full(LOOKS, Instant::now()) }
+        Self {
+            strangers: HashSet::new(),
+            by_age: VecDeque::new(),
+            looks: Bucket::full(LOOKS, Instant::now()),
+        }
     }
 
     /// Says what a knock is worth.

@@ -3,4 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
 
 mod desks;
+mod life;
+mod limits;
+mod program;
+mod raw;
+mod registration;
+mod relayed;
 mod sessions;
+mod tls;
