@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use gatelodge_wire::{Fingerprint, IceServer, InvitationId, KnockId, RendezvousRole, RendezvousUrl};
+use gatelodge_wire::{
+    DeclineCode, Fingerprint, IceServer, InvitationId, KnockId, RendezvousRole, RendezvousUrl,
+};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::carrier::{ARRIVALS, Arrival, COMMANDS, Carrier, Command};
 use super::link::Parts;
@@ -14,6 +17,14 @@ use super::{
     RendezvousError, RendezvousOptions, RendezvousSignaling, SharedIceServers, current, dial, random,
 };
 use crate::identity::Identity;
+
+/// When to knock again at a desktop that is busy: a flood of others leaves gaps.
+const BUSY_PAUSES: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+];
 
 /// An agent that is registered at a rendezvous. The connection lives as long as this or a link that came of it.
 pub struct RendezvousAgent {
@@ -60,13 +71,31 @@ impl RendezvousAgent {
         current(&self.ice_servers)
     }
 
-    /// Knocks at a desktop and waits for its answer, which is its offer: the link's first object.
+    /// Knocks at a desktop and waits for its answer, which is its offer: the link's first object. Where the desktop is busy
+    /// with others it knocks again, a few times.
     ///
     /// # Errors
     ///
     /// [`RendezvousError::NotThere`], [`RendezvousError::Declined`], [`RendezvousError::NoAnswer`], or what the connection
     /// failed of.
     pub async fn knock(
+        &self,
+        desktop: Fingerprint,
+        invitation: Option<InvitationId>,
+    ) -> Result<RendezvousSignaling, RendezvousError> {
+        let mut pauses = BUSY_PAUSES.iter();
+        loop {
+            match self.knock_once(desktop, invitation.clone()).await {
+                Err(RendezvousError::Declined { code: DeclineCode::Busy }) => match pauses.next() {
+                    Some(pause) => sleep(*pause).await,
+                    None => return Err(RendezvousError::Declined { code: DeclineCode::Busy }),
+                },
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn knock_once(
         &self,
         desktop: Fingerprint,
         invitation: Option<InvitationId>,
