@@ -47,6 +47,7 @@ mod tests {
         assert_eq!(shown("0.0.0.0:7424", &own), ["192.0.2.7:7424"]);
         assert_eq!(shown("[::]:7424", &own), ["192.0.2.7:7424", "[2001:db8::7]:7424"]);
         assert_eq!(shown("0.0.0.0:1", &["127.0.0.1"]), ["127.0.0.1:1"]);
-        assert_eq!(reached("127.0.0.1:5".parse().unwrap()), ["127.0.0.1:5".parse().unwrap()]);
+        let one: SocketAddr = "127.0.0.1:5".parse().unwrap();
+        assert_eq!(reached(one), [one]);
     }
 }
