@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatelodge_wire::{Control, Fingerprint, LentServer};
-use mcp_webrtc::{Channel, SendError, Sent, Session};
+use mcp_webrtc::{Channel, Identity, SendError, Sent, Session};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::failure::{Exit, Failure};
 use crate::identity::{self, Profile};
 use crate::known::KnownDesktops;
-use crate::place::Place;
+use crate::target::Target;
 use crate::terminal::say;
 use calls::Calls;
 use desktop::{Desktop, Expected, FirstReason};
@@ -32,9 +32,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// Makes a server that a desktop lends an ordinary stdio MCP server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Connect {
-    /// The desktop's link: https://RENDEZVOUS/#FINGERPRINT, tcp://HOST:PORT or ws://HOST:PORT/PATH
-    #[arg(value_name = "LINK")]
-    place: Place,
+    /// The desktop: a paired one's name or the beginning of its fingerprint, or a link:
+    /// https://RENDEZVOUS/#FINGERPRINT, tcp://HOST:PORT or ws://HOST:PORT/PATH
+    desktop: String,
 
     /// The server to use; may be left out where only one is lent
     server: Option<String>,
@@ -108,21 +108,9 @@ async fn connected(
 async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<(Desktop, Channel), Failure> {
     let folder = options.profile.folder()?;
     let identity = identity::load(&options.profile).await?;
-    let place = options.place.to_string();
     let mut known = KnownDesktops::load(&folder).map_err(|error| Failure::of(Exit::Storage, &error))?;
-    if let (Some(given), Some(named)) = (options.expect, options.place.desktop())
-        && given != named
-    {
-        let message = "--expect names another desktop than the link does; leave one of the two out";
-        return Err(Failure::new(Exit::WrongDesktop, message));
-    }
-    let expected = match (options.expect.or(options.place.desktop()), known.at(&place)) {
-        (Some(given), _) => Expected::Given(given),
-        (None, Some(remembered)) => Expected::Remembered(remembered),
-        (None, None) => Expected::Anybody,
-    };
-    say!("connecting to {place}");
-    let session = desktop::reach(&identity, &options.place, expected, &options.stun).await?;
+    let target = Target::resolve(&options.desktop, &known)?;
+    let (session, place, expected) = reach_target(options, &target, &identity, &known).await?;
     let _ = reached.set(session.clone());
     let found = desktop::proved(&session);
     if expected == Expected::Anybody {
@@ -143,6 +131,46 @@ async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<
     let channel = desktop.open(&server).await?;
     say!("ready: {} ({})", server.id, server.name);
     Ok((desktop, channel))
+}
+
+/// Tries the places of a desktop in order.
+async fn reach_target(
+    options: &Connect,
+    target: &Target,
+    identity: &Identity,
+    known: &KnownDesktops,
+) -> Result<(Session, String, Expected), Failure> {
+    let mut failed: Option<Failure> = None;
+    for place in &target.places {
+        let name = place.to_string();
+        let named = if target.paired.is_none() { place.desktop() } else { None };
+        if let (Some(given), Some(named)) = (options.expect, named)
+            && given != named
+        {
+            let message = "--expect names another desktop than the link does; leave one of the two out";
+            return Err(Failure::new(Exit::WrongDesktop, message));
+        }
+        let expected = match (options.expect.or(named), target.paired, known.at(&name)) {
+            (Some(given), ..) => Expected::Given(given),
+            (None, Some(paired), _) => Expected::Paired(paired),
+            (None, None, Some(remembered)) => Expected::Remembered(remembered),
+            (None, None, None) => Expected::Anybody,
+        };
+        say!("connecting to {name}");
+        match desktop::reach(identity, place, expected, &options.stun).await {
+            Ok(session) => return Ok((session, name, expected)),
+            // That somebody else is at one of the places is no reason not to look at the others, and worth saying.
+            Err(failure) if target.places.len() > 1 => {
+                say!("{failure}");
+                if failed.as_ref().is_none_or(|failed| failed.exit() != Exit::WrongDesktop) {
+                    failed = Some(failure);
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(failed
+        .unwrap_or_else(|| Failure::new(Exit::Unreachable, "there is no place to look for the desktop at")))
 }
 
 /// Picks the server by its id, or the only one.

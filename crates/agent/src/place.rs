@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use gatelodge_wire::Fingerprint;
+use gatelodge_wire::{Fingerprint, InvitationId, PlaceScheme, PlaceUrl};
 use mcp_webrtc::Identity;
 use mcp_webrtc::signaling::rendezvous::{RendezvousAgent, RendezvousOptions};
 use mcp_webrtc::signaling::{RendezvousUrl, Signaling, SignalingError, TcpSignaling, WebSocketSignaling};
@@ -28,8 +28,24 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// Reads one of the places of a known desktop, which a rendezvous' own URL does not name.
+    pub(crate) fn of_desktop(url: &PlaceUrl, desktop: Fingerprint) -> Result<Self, PlaceError> {
+        match url.scheme() {
+            PlaceScheme::Http | PlaceScheme::Https => match url.as_str().parse() {
+                Ok(url) => Ok(Self::Rendezvous { url, desktop }),
+                Err(_) => Err(PlaceError::NoLink(url.to_string())),
+            },
+            _ => url.as_str().parse(),
+        }
+    }
+
     /// Opens the link. A rendezvous wants a proof of who this agent is.
-    pub(crate) async fn open(&self, identity: &Identity) -> Result<Box<dyn Signaling>, SignalingError> {
+    /// An agent that is not known there yet names the invitation that it has.
+    pub(crate) async fn open(
+        &self,
+        identity: &Identity,
+        invitation: Option<InvitationId>,
+    ) -> Result<Box<dyn Signaling>, SignalingError> {
         Ok(match self {
             Self::Tcp(address) => Box::new(TcpSignaling::connect(address.as_str()).await?),
             Self::WebSocket(url) => Box::new(WebSocketSignaling::connect(url).await?),
@@ -39,7 +55,7 @@ impl Place {
                     options = options.ca_file(path);
                 }
                 let agent = RendezvousAgent::connect(identity, url, options).await?;
-                Box::new(agent.knock(*desktop, None).await?)
+                Box::new(agent.knock(*desktop, invitation).await?)
             }
         })
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use gatelodge_wire::{Fingerprint, InvitationId};
+use gatelodge_wire::Fingerprint;
 use mcp_webrtc::Identity;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,9 +15,10 @@ use crate::activity::{Activity, ActivityEntry, ActivityEvent, Answer, DecidedBy}
 use crate::approval::{Broker, Denial, Request, Subject, Verdict};
 use crate::event::{EventSender, HostEvent, SessionId};
 use crate::grant::{EntryRule, Grant, ToolRule, ToolRules};
-use crate::link::{LinkDefinition, LinkId, LinkKind};
+use crate::link::{LinkDefinition, LinkId};
 use crate::manage::Kept;
-use crate::server::{ServerDefinition, ServerId, ServerKind};
+use crate::pairing::Invitations;
+use crate::server::{FolderAccess, ServerDefinition, ServerId, ServerKind, SharedFolder};
 use crate::session::live::{Live, LiveSessions};
 use crate::store::{Store, StoreError};
 use crate::trust::{GrantsVerdict, TrustStore};
@@ -42,6 +43,7 @@ pub(crate) struct Desktop {
     pub(crate) transient: Transient,
     /// Links that are open, with their addresses.
     pub(crate) open_links: Mutex<HashMap<LinkId, OpenLink>>,
+    pub(crate) invitations: Invitations,
     pub(crate) cancel: CancellationToken,
     pub(crate) tasks: TaskTracker,
     numbers: AtomicU64,
@@ -64,7 +66,7 @@ pub(crate) struct OpenLink {
     pub(crate) definition: LinkDefinition,
     /// What is shown; nothing while a rendezvous cannot be reached.
     pub(crate) address: Option<String>,
-    /// The URLs under which agents reach it at the moment.
+    /// The URLs of the rendezvous at which agents find it at the moment.
     pub(crate) places: Vec<String>,
     pub(crate) cancel: CancellationToken,
 }
@@ -112,6 +114,7 @@ impl Desktop {
             sessions: LiveSessions::default(),
             transient,
             open_links: Mutex::default(),
+            invitations: Invitations::default(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
             numbers: AtomicU64::new(1),
@@ -175,32 +178,6 @@ impl Desktop {
             open.iter().filter_map(|(id, link)| Some((id.clone(), link.address.clone()?))).collect();
         open.sort();
         open
-    }
-
-    /// Returns the URLs under which agents reach this desktop at the moment, the most useful ones first: rendezvous before
-    /// links on this network, and what is for this machine only last.
-    pub(crate) fn places(&self) -> Vec<String> {
-        let open = self.open_links.lock().unwrap_or_else(PoisonError::into_inner);
-        let rank = |link: &OpenLink, place: &str| match link.definition.kind {
-            _ if place.contains("://127.") || place.contains("://[::1]") => 3,
-            LinkKind::Rendezvous { .. } => 0,
-            LinkKind::Embedded { .. } => 1,
-            _ => 2,
-        };
-        let mut places: Vec<_> = open
-            .values()
-            .flat_map(|link| {
-                link.places.iter().map(move |place| (rank(link, place), &link.definition.id, place))
-            })
-            .collect();
-        // Stable, so that the order of a link's own places stays.
-        places.sort_by_key(|(rank, id, _)| (*rank, *id));
-        places.into_iter().map(|(_, _, place)| place.clone()).collect()
-    }
-
-    /// Whether an invitation is open, so that whoever has it may come as far as the pairing.
-    pub(crate) fn invitation_open(&self, _id: &InvitationId) -> bool {
-        false
     }
 
     /// Asks the person, and writes question and answer down.
@@ -277,7 +254,7 @@ impl Desktop {
 /// What was asked, for the log.
 fn subject_in_short(subject: &Subject) -> String {
     match subject {
-        Subject::Pairing => "pairing".to_owned(),
+        Subject::Pairing { .. } => "pairing".to_owned(),
         Subject::UnknownAgent { link, .. } => format!("unknown agent by {link}"),
         Subject::Session { server } => format!("use of {server}"),
         Subject::ToolCall { server, tool, .. } => format!("{} of {server}", tool.text()),
@@ -303,6 +280,20 @@ pub fn least_grant(agent: Fingerprint, server: &ServerDefinition) -> Grant {
         expires: None,
         pins: Default::default(),
     }
+}
+
+/// The least for an agent that was invited: like [`least_grant`], with folders to read only.
+pub(crate) fn least_shared_grant(agent: Fingerprint, server: &ServerDefinition) -> Grant {
+    let folders = match &server.kind {
+        ServerKind::Files { folders } => Some(
+            folders
+                .iter()
+                .map(|folder| SharedFolder { path: folder.path.clone(), access: FolderAccess::ReadOnly })
+                .collect(),
+        ),
+        _ => None,
+    };
+    Grant { folders, ..least_grant(agent, server) }
 }
 
 /// Everything that a server has.

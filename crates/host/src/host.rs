@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gatelodge_wire::Fingerprint;
+use gatelodge_wire::{Fingerprint, PlaceUrl};
 use mcp_webrtc::IdentityError;
 use thiserror::Error;
 
@@ -163,8 +163,8 @@ impl Host {
     }
 
     /// Returns the URLs under which agents reach this desktop at the moment, the most useful ones first.
-    pub fn places(&self) -> Vec<String> {
-        self.desktop.places()
+    pub fn places(&self) -> Vec<PlaceUrl> {
+        crate::pairing::places(&self.desktop)
     }
 
     /// Ends all sessions and servers, writes the log out, and waits for it. Idempotent.

@@ -106,27 +106,22 @@ async fn open(desktop: &Arc<Desktop>, definition: LinkDefinition) {
         }
     };
     let address = format!("{scheme}://{bound}");
-    let reached = places::reached(bound).iter().map(|place| format!("{scheme}://{place}")).collect();
-    let cancel = keep_open(desktop, &definition, Some(address.clone()), reached);
+    let cancel = keep_open(desktop, &definition, Some(address.clone()));
     desktop.events.tell(HostEvent::LinkUp { link: id, address });
     desktop.tasks.spawn(listen(Arc::clone(desktop), Arc::new(definition), listener, cancel));
 }
 
 /// Opens a link by way of a rendezvous. It tells by itself when it is registered.
 fn register(desktop: &Arc<Desktop>, definition: LinkDefinition, link: RendezvousLink) {
-    let cancel = keep_open(desktop, &definition, None, Vec::new());
+    let cancel = keep_open(desktop, &definition, None);
     desktop.tasks.spawn(rendezvous::stay(Arc::clone(desktop), Arc::new(definition), link, cancel));
 }
 
 /// Notes that a link is open; returns what closes it.
-fn keep_open(
-    desktop: &Desktop,
-    definition: &LinkDefinition,
-    address: Option<String>,
-    places: Vec<String>,
-) -> CancellationToken {
+fn keep_open(desktop: &Desktop, definition: &LinkDefinition, address: Option<String>) -> CancellationToken {
     let cancel = desktop.cancel.child_token();
-    let link = OpenLink { definition: definition.clone(), address, places, cancel: cancel.clone() };
+    let link =
+        OpenLink { definition: definition.clone(), address, places: Vec::new(), cancel: cancel.clone() };
     desktop.open_links.lock().unwrap_or_else(PoisonError::into_inner).insert(definition.id.clone(), link);
     cancel
 }

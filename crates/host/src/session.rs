@@ -8,6 +8,7 @@ mod channel;
 mod control;
 mod entrance;
 pub(crate) mod live;
+mod pairing;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -143,6 +144,8 @@ impl Running {
         };
         drop(undecided);
         self.admit(&control, admitted).await;
+        let (desktop, live) = (Arc::clone(&self.desktop), Arc::clone(&self.live));
+        tasks.spawn(pairing::of_known_agent(desktop, live, control.clone()));
         for channel in early {
             self.take(channel, &control, &mut tasks);
         }

@@ -11,6 +11,8 @@
 //! - [`Sdp`] is a description that has been judged and rebuilt, so that the engine sees what was judged.
 //! - [`Fingerprint`] names a peer: SHA-256 of the certificate that it proves to own in the handshake.
 //! - [`split`] and [`Reassembler`] carry messages that are larger than a data channel message.
+//! - [`Invitation`] is what a person hands to an agent; [`AgentPairing`] and [`DesktopPairing`] prove to each other with it
+//!   that nobody is in between.
 //! - [`Control`] is what the two sides of a session say to each other beside the MCP messages.
 //! - [`ClientMessage`] and [`ServerMessage`] are what a rendezvous and those who come to it say to each other.
 //! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place;
@@ -52,15 +54,17 @@ mod control;
 mod envelope;
 mod fingerprint;
 mod fragment;
+mod invitation;
 mod line;
+mod pairing;
 mod paste;
 mod rendezvous;
 mod sdp;
 mod signal;
 
 pub use control::{
-    CONTROL_LABEL, CONTROL_VERSION, Control, ControlError, LentServer, MAX_CONTROL_BYTES, RefusalCode,
-    labelled_server, server_label,
+    CONTROL_LABEL, CONTROL_VERSION, Control, ControlError, LentServer, MAX_CONTROL_BYTES, PairFailure,
+    RefusalCode, labelled_server, server_label,
 };
 pub use envelope::{
     Elements, Envelope, EnvelopeError, Json, JsonError, MAX_DEPTH, MESSAGE_TOO_LARGE, Member, Members,
@@ -68,13 +72,20 @@ pub use envelope::{
 };
 pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsError};
 pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};
+pub use invitation::{
+    GroupFault, INVITATION_LINK, Invitation, InvitationError, InvitationId, InvitationIdError,
+    InvitationSecret, InvitationText, MAX_INVITATION_TEXT, MAX_PLACE_BYTES, MAX_PLACES, PlaceScheme,
+    PlaceUrl, PlaceUrlError, TextFault,
+};
 pub use line::one_line;
+pub use pairing::{
+    AgentPairing, AgentProved, DesktopPairing, PairBytesError, PairNonce, PairProof, WrongProof,
+};
 pub use paste::{MAX_PASTE_BYTES, PasteError, PasteKind, decode_paste, encode_paste, paste_is_complete};
 pub use rendezvous::{
-    ClientMessage, DeclineCode, IceServer, InvitationId, KnockId, MAX_RENDEZVOUS_BYTES, Nonce, Opaque,
-    PartError, REGISTRATION_DOMAIN, RENDEZVOUS_PATH, RENDEZVOUS_VERSION, RendezvousErrorCode,
-    RendezvousMessageError, RendezvousRole, RendezvousUrl, RendezvousUrlError, ServerMessage,
-    registration_content, signed_bytes,
+    ClientMessage, DeclineCode, IceServer, KnockId, KnockIdError, MAX_RENDEZVOUS_BYTES, Nonce, Opaque,
+    REGISTRATION_DOMAIN, RENDEZVOUS_PATH, RENDEZVOUS_VERSION, RendezvousErrorCode, RendezvousMessageError,
+    RendezvousRole, RendezvousUrl, RendezvousUrlError, ServerMessage, registration_content, signed_bytes,
 };
 pub use sdp::{MaxMessageSize, Sdp, SdpError, SdpRules, Setup, normalise_candidate, with_fragments};
 pub use signal::{Candidate, MAX_SIGNAL_BYTES, Signal, SignalError};

@@ -11,8 +11,7 @@ mod url;
 
 pub use message::{ClientMessage, RendezvousMessageError, ServerMessage};
 pub use parts::{
-    DeclineCode, IceServer, InvitationId, KnockId, Nonce, Opaque, PartError, RendezvousErrorCode,
-    RendezvousRole,
+    DeclineCode, IceServer, KnockId, KnockIdError, Nonce, Opaque, RendezvousErrorCode, RendezvousRole,
 };
 pub use proof::{REGISTRATION_DOMAIN, registration_content, signed_bytes};
 pub use url::{RendezvousUrl, RendezvousUrlError};

@@ -8,6 +8,7 @@ use mcp_webrtc::{Channel, ChannelSender};
 use tokio::sync::watch;
 
 use super::live::{Ending, Refusal};
+use super::pairing::PairObjects;
 
 /// How long a last word may take to leave.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub(crate) struct Hello {
 pub(crate) struct ControlChannel {
     sender: Arc<OnceLock<ChannelSender>>,
     hello: Arc<watch::Sender<Option<Hello>>>,
+    /// What the agent says of an invitation.
+    pub(super) pairing: PairObjects,
 }
 
 impl ControlChannel {
@@ -58,7 +61,7 @@ impl ControlChannel {
                 }
                 Ok(Control::Ping { nonce }) => self.say(&Control::Pong { nonce }).await,
                 Ok(Control::Goodbye { message }) => tracing::debug!(message, "the agent leaves"),
-                Ok(_) => {}
+                Ok(object) => self.pairing.take(object),
                 Err(error) => {
                     senseless += 1;
                     tracing::debug!(%error, "the agent's control message is skipped");

@@ -19,7 +19,7 @@ async fn a_session_by_way_of_a_rendezvous() {
         tokio::spawn(async move {
             let knock = registered.next_knock().await;
             assert_eq!(knock.from(), agent);
-            assert_eq!(knock.invitation().unwrap().as_str(), "0123456789abcdef");
+            assert_eq!(knock.invitation().unwrap().to_string(), "0123456789abcdef");
             let session = Session::builder(&desk).expect(agent).offer(knock.answer()).await.unwrap();
             let channel = session.next_channel().await.unwrap();
             channel.send("{\"jsonrpc\":\"2.0\",\"method\":\"here\"}").await.unwrap();

@@ -5,10 +5,9 @@ use thiserror::Error;
 
 use super::parts::base64_bytes;
 use super::{
-    DeclineCode, IceServer, InvitationId, KnockId, MAX_RENDEZVOUS_BYTES, Nonce, Opaque, RendezvousErrorCode,
-    RendezvousRole,
+    DeclineCode, IceServer, KnockId, MAX_RENDEZVOUS_BYTES, Nonce, Opaque, RendezvousErrorCode, RendezvousRole,
 };
-use crate::Fingerprint;
+use crate::{Fingerprint, InvitationId};
 
 /// The longest text for people, in characters: a sentence or two.
 const MAX_TEXT: usize = 500;

@@ -61,17 +61,10 @@ impl<'de> Deserialize<'de> for Nonce {
     }
 }
 
-/// Why a text is not the name of a knock or of an invitation.
+/// A text is no name of a knock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PartError {
-    /// A knock's name.
-    #[error("a knock is named by 1 to {MAX_KNOCK_ID} letters, digits, '-' or '_'")]
-    KnockId,
-    /// An invitation's id.
-    #[error("an invitation's id has 16 lower-case hexadecimal digits")]
-    InvitationId,
-}
+#[error("a knock is named by 1 to {MAX_KNOCK_ID} letters, digits, '-' or '_'")]
+pub struct KnockIdError;
 
 /// Names a knock, and the exchange that follows it, among those between one agent and one desktop. The agent chooses it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -91,59 +84,18 @@ impl KnockId {
 }
 
 impl FromStr for KnockId {
-    type Err = PartError;
+    type Err = KnockIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         match (1..=MAX_KNOCK_ID).contains(&text.len()) && text.bytes().all(fits) {
             true => Ok(Self(text.into())),
-            false => Err(PartError::KnockId),
+            false => Err(KnockIdError),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for KnockId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// Names an invitation without giving it away: the first eight bytes of a hash of its secret, as lower-case hexadecimal digits.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct InvitationId(Box<str>);
-
-impl InvitationId {
-    /// Returns the id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for InvitationId {
-    type Err = PartError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            true => Ok(Self(text.into())),
-            false => Err(PartError::InvitationId),
-        }
-    }
-}
-
-impl fmt::Display for InvitationId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for InvitationId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "InvitationId({})", self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for InvitationId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
