@@ -22,6 +22,8 @@ impl Target {
         let found = match (known.find(text), link) {
             (Ok(found), _) => found,
             (Err(_), Ok(place)) => return Ok(Self { places: vec![place], paired: None }),
+            // What is meant as a link can be no name, and the reason why it is none is of more use.
+            (Err(_), Err(error)) if text.contains("://") => return Err(Failure::of(Exit::Other, &error)),
             (Err(error), Err(_)) => {
                 let message = format!(
                     "{error}. A link is https://RENDEZVOUS/#FINGERPRINT, tcp://HOST:PORT or ws://HOST:PORT/PATH; to pair \
