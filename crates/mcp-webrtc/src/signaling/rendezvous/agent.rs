@@ -85,7 +85,7 @@ impl RendezvousAgent {
     ) -> Result<RendezvousSignaling, RendezvousError> {
         let mut pauses = BUSY_PAUSES.iter();
         loop {
-            match self.knock_once(desktop, invitation.clone()).await {
+            match self.knock_once(desktop, invitation).await {
                 Err(RendezvousError::Declined { code: DeclineCode::Busy }) => match pauses.next() {
                     Some(pause) => sleep(*pause).await,
                     None => return Err(RendezvousError::Declined { code: DeclineCode::Busy }),
