@@ -132,7 +132,7 @@ impl Server {
                 command
             }
             _ => {
-                let mut command = Command::new(crate::product::program()?);
+                let mut command = Command::new(crate::product::program("gatelodge")?);
                 command.arg("files");
                 command
             }

@@ -14,7 +14,8 @@
 //! - [`Invitation`] is what a person hands to an agent; [`AgentPairing`] and [`DesktopPairing`] prove to each other with it
 //!   that nobody is in between.
 //! - [`Control`] is what the two sides of a session say to each other beside the MCP messages.
-//! - [`answered_id`] tells which request a long answer is to, by its beginning;
+//! - [`answered_id`] tells which request a long answer is to, by its beginning.
+//! - [`ClientMessage`] and [`ServerMessage`] are what a rendezvous and those who come to it say to each other.
 //! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place;
 //!   [`read_message`] reads it strictly, for those who decide about it, and [`Json`] points into it.
 //!
@@ -58,6 +59,7 @@ mod invitation;
 mod line;
 mod pairing;
 mod paste;
+mod rendezvous;
 mod sdp;
 mod signal;
 
@@ -82,5 +84,10 @@ pub use pairing::{
     AgentPairing, AgentProved, DesktopPairing, PairBytesError, PairNonce, PairProof, WrongProof,
 };
 pub use paste::{MAX_PASTE_BYTES, PasteError, PasteKind, decode_paste, encode_paste, paste_is_complete};
+pub use rendezvous::{
+    ClientMessage, DeclineCode, IceServer, KnockId, KnockIdError, MAX_RENDEZVOUS_BYTES, Nonce, Opaque,
+    REGISTRATION_DOMAIN, RENDEZVOUS_PATH, RENDEZVOUS_VERSION, RendezvousErrorCode, RendezvousMessageError,
+    RendezvousRole, RendezvousUrl, RendezvousUrlError, ServerMessage, registration_content, signed_bytes,
+};
 pub use sdp::{MaxMessageSize, Sdp, SdpError, SdpRules, Setup, normalise_candidate, with_fragments};
 pub use signal::{Candidate, MAX_SIGNAL_BYTES, Signal, SignalError};

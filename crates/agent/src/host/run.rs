@@ -55,6 +55,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", value_parser = super::listen_address)]
     link: Vec<LinkKind>,
 
+    /// Be found by known agents at a rendezvous: https://HOST, http://HOST:PORT, or embedded[=ADDRESS:PORT] for one in this
+    /// process that agents on the same network reach (by default on all addresses, port 7424); may be repeated
+    #[arg(long, value_name = "URL", value_parser = super::rendezvous)]
+    rendezvous: Vec<LinkKind>,
+
+    /// Trust the certification authorities in this file (PEM) for rendezvous, beside the public ones
+    #[arg(long, value_name = "FILE", env = crate::place::CA_FILE_VARIABLE)]
+    ca_file: Option<PathBuf>,
+
     /// The server that plain peers on these links get, which cannot name one; the only one if there is one
     #[arg(long, value_name = "SERVER")]
     lend: Option<ServerId>,
@@ -85,6 +94,7 @@ pub(super) async fn run(options: Options, json: bool) -> Result<(), Failure> {
         config.name = name;
     }
     config.stun = options.stun.clone();
+    config.ca_files.extend(options.ca_file.clone());
     config.approval_limit = Duration::from_secs(options.approval_seconds);
     config.transient = transient(&options)?;
     let (host, events) = Host::start(config).await.map_err(|error| Failure::of(Exit::Storage, &error))?;
@@ -263,8 +273,14 @@ fn transient(options: &Options) -> Result<Transient, Failure> {
     let lend = options.lend.clone().or(only);
     let numbered = options.link.iter().zip(1..);
     let links = numbered.map(|(kind, number)| link(&format!("run-{number}"), kind.clone(), lend.clone()));
+    let mut links = links.collect::<Result<Vec<_>, _>>()?;
+    for (kind, number) in options.rendezvous.iter().zip(1..) {
+        let asks_nobody = LinkPolicy::PairedOnly;
+        let link = link(&format!("rendezvous-{number}"), kind.clone(), None)?;
+        links.push(LinkDefinition { prompt: asks_nobody, ..link });
+    }
     let approved: HashSet<_> = options.approve_fingerprint.iter().copied().collect();
-    Ok(Transient { servers, links: links.collect::<Result<_, _>>()?, approved })
+    Ok(Transient { servers, links, approved })
 }
 
 fn files(folders: Vec<SharedFolder>) -> Result<ServerDefinition, Failure> {
