@@ -5,6 +5,7 @@
 
 mod runtime;
 mod socket;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,7 @@ use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use rtc::peer_connection::transport::{RTCDtlsRole, RTCDtlsTransportState};
 use rustls_pki_types::CertificateDer;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
 use webrtc::peer_connection::{
     CipherSuiteId, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCCertificate,
@@ -30,6 +31,7 @@ use webrtc::peer_connection::{
 use crate::identity::Identity;
 use crate::path::{CandidateKind, Path};
 use runtime::SessionRuntime;
+use streams::Streams;
 
 /// The largest message that one SCTP user message may hold, announced as `a=max-message-size` (RFC 8841, section 6).
 /// Browsers and aiortc use the same; the engine clamps larger values.
@@ -129,6 +131,7 @@ impl EngineError {
 pub(crate) struct Engine {
     connection: Arc<dyn PeerConnection>,
     runtime: Arc<SessionRuntime>,
+    streams: Arc<Mutex<Streams>>,
 }
 
 impl Engine {
@@ -168,18 +171,28 @@ impl Engine {
             .build()
             .await
             .map_err(EngineError::at("could not open UDP sockets for a connection"))?;
-        Ok((Self { connection: Arc::new(connection), runtime }, receiver))
+        let streams = Arc::default();
+        Ok((Self { connection: Arc::new(connection), runtime, streams }, receiver))
     }
 
     /// Opens a data channel: reliable and ordered, as MCP needs it.
     pub(crate) async fn open_channel(&self, label: &str) -> Result<RawChannel, EngineError> {
         let init = RTCDataChannelInit { ordered: true, ..Default::default() };
+        let mut streams = self.streams.lock().await;
+        streams.retire(&*self.connection).await;
         let channel = self
             .connection
             .create_data_channel(label, Some(init))
             .await
             .map_err(EngineError::at("could not open a data channel"))?;
+        streams.opening(&*channel);
         Ok(RawChannel { channel, label: label.to_owned() })
+    }
+
+    /// Returns whether an own channel, which is open, can be relied upon: what is left of an earlier one on the same
+    /// stream may close it otherwise.
+    pub(crate) async fn is_sound(&self, channel: &RawChannel) -> bool {
+        self.streams.lock().await.is_first(&*self.connection, &*channel.channel).await
     }
 
     /// Makes an offer and starts to gather candidates; [`EngineEvent::Gathered`] says when

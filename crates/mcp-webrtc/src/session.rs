@@ -27,6 +27,9 @@ pub use builder::SessionBuilder;
 pub use error::{SessionError, Stage};
 pub use peer::{Admission, Peer};
 
+/// How often a channel is opened until it is one that can be relied upon. Once is enough but for a rare coincidence.
+const OPENINGS: usize = 4;
+
 /// A handle on a live session. Cheap to clone.
 ///
 /// The session ends when it is closed, when the peer ends it, when the path is lost, or when the last handle and the
@@ -177,9 +180,16 @@ impl Session {
     /// [`OpenError::TooMany`] at the session's limit, [`OpenError::Ended`] if the session ends or the peer refuses.
     pub async fn open_channel(&self, label: &str) -> Result<Channel, OpenError> {
         let permit = Arc::clone(&self.handle.permits).try_acquire_owned().map_err(|_| OpenError::TooMany)?;
-        let raw = self.handle.link.engine.open_channel(label).await.map_err(OpenError::Engine)?;
-        let first = opened(&raw).await.ok_or(OpenError::Ended)?;
-        Ok(Channel::new(raw, first, Arc::clone(&self.handle), permit))
+        let engine = &self.handle.link.engine;
+        for _ in 0..OPENINGS {
+            let raw = engine.open_channel(label).await.map_err(OpenError::Engine)?;
+            let first = opened(&raw).await.ok_or(OpenError::Ended)?;
+            if engine.is_sound(&raw).await {
+                return Ok(Channel::new(raw, first, Arc::clone(&self.handle), permit));
+            }
+            raw.close().await;
+        }
+        Err(OpenError::Ended)
     }
 
     /// Subscribes to the session's events. The first subscriber gets all events since the beginning, later ones those

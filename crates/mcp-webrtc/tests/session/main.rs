@@ -10,5 +10,6 @@ mod descriptions;
 mod hostile;
 mod identity;
 mod messages;
+mod reopening;
 mod sizes;
 mod typed;
