@@ -19,7 +19,7 @@ const ENDING_WITH_STANDARD_INPUT: &str =
 const BUFFER: usize = 64 << 10;
 
 /// Returns the program: it is built into the same folder as this one.
-fn program() -> anyhow::Result<PathBuf> {
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("gatelodge");
     ensure!(program.exists(), "there is no {}: benches/run builds it", program.display());
     Ok(program)
