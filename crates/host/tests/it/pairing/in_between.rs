@@ -219,5 +219,5 @@ async fn through_a_whole_desktop_nobody_is_asked_and_nothing_is_kept() {
     let outcomes = timeout(Duration::from_secs(60), attempts.join_all()).await.unwrap();
     assert_eq!(outcomes, vec![Err(PairFailure::WrongProof); WHOLE]);
     assert_eq!(desk.invitations().await, WHOLE, "wrong proofs burn no invitation");
-    desk.is_untouched().await;
+    desk.ends_untouched().await;
 }

@@ -111,7 +111,7 @@ impl Desk {
     }
 
     /// Nothing was asked and nothing was written down; then the desktop ends.
-    pub(super) async fn is_untouched(self) {
+    pub(super) async fn ends_untouched(self) {
         assert_eq!(*self.host.approvals().prompts().borrow(), None);
         assert_eq!(self.agents().await, 0);
         let activity = self.host.perform(Request::Activity { limit: 1000, before: None, agent: None }).await;

@@ -50,7 +50,7 @@ async fn a_guessed_invitation_is_none() {
     let refused = guesser.verdict().await.unwrap_err();
     assert!(refused.contains("no such invitation open"), "{refused}");
     assert_eq!(desk.invitations().await, 1);
-    desk.is_untouched().await;
+    desk.ends_untouched().await;
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_recorded_exchange_is_worth_nothing() {
         later.leave().await;
     }
     assert_eq!(desk.invitations().await, 1);
-    desk.is_untouched().await;
+    desk.ends_untouched().await;
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn what_the_desktop_said_is_no_proof_for_it() {
     let Some(Control::PairChallenge { nonce }) = reflecting.next().await else { panic!("no challenge") };
     assert_ne!(nonce, challenge);
     reflecting.leave().await;
-    desk.is_untouched().await;
+    desk.ends_untouched().await;
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn objects_out_of_order_end_the_session() {
         assert!(hasty.verdict().await.is_err());
         hasty.session.closed().await;
     }
-    desk.is_untouched().await;
+    desk.ends_untouched().await;
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn invitations_that_do_not_count_are_told_so() {
         assert_eq!(late.begin(invitation).await.unwrap_err(), code);
         late.session.closed().await;
     }
-    desk.is_untouched().await;
+    desk.ends_untouched().await;
 }
 
 /// A stranger comes, and is turned away before a channel opens.
@@ -163,5 +163,5 @@ async fn without_an_open_invitation_strangers_do_not_come_in() {
     assert!(refused.contains("does not let this agent in"), "{refused}");
     desk.done(Request::CancelInvitation { invitation: invitation.id().to_string() }).await;
     turned_away(&mut desk, &stranger).await;
-    desk.is_untouched().await;
+    desk.ends_untouched().await;
 }
