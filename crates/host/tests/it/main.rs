@@ -6,5 +6,6 @@
 mod desktop_session;
 #[cfg(target_os = "linux")]
 mod keyring;
+mod pairing;
 mod rendezvous;
 mod upstream;
