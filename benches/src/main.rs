@@ -49,7 +49,7 @@ usage: gatelodge-bench run [OPTION]..     (or benches/run [OPTION]..)
 
 The processes that it starts:
   listen STACK HOST | dial STACK HOST ADDRESS SCENARIO..    (listen-apart, dial-apart: on a processor of its own)
-  network DELAY_US LOSS_PERMILLE BITS_PER_SECOND QUEUE_BYTES | micro | serve-files FOLDER
+  network DELAY_US LOSS_PERMILLE BITS_PER_SECOND QUEUE_BYTES | micro
   lent [quick] | host-idle [quick] | rendezvous [quick]";
 
 fn main() -> anyhow::Result<()> {
@@ -69,11 +69,6 @@ fn main() -> anyhow::Result<()> {
     }
     match command {
         "run" => current_thread()?.block_on(run::run(options::Options::parse(rest).context(USAGE)?)),
-        // It ends with its standard input by itself.
-        "serve-files" => match rest {
-            [folder] => files::serve(folder),
-            _ => bail!(USAGE),
-        },
         "listen" | "listen-apart" | "dial" | "dial-apart" | "micro" | "network" | "lent" | "host-idle"
         | "rendezvous" => {
             machine::end_with_standard_input();

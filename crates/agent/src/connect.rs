@@ -12,8 +12,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use gatelodge_wire::{Control, Fingerprint, LentServer};
-use mcp_webrtc::{Channel, Identity, SendError, Sent, Session};
+use mcp_webrtc::{Channel, ChannelReceiver, Identity, SendError, Sent, Session};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -211,8 +212,7 @@ async fn carry(
         let (output, calls) = (Arc::clone(output), calls.clone());
         async move {
             while let Some(message) = receiver.recv().await {
-                calls.answered(&message);
-                if output.lock().await.write(message).await.is_err() {
+                if pass_on(message, &mut receiver, &mut *output.lock().await, &calls).await.is_err() {
                     // Nobody reads the answers any more, so that there is nobody to tell.
                     return true;
                 }
@@ -258,6 +258,24 @@ async fn carry(
         Some(false) => Err(why_the_channel_closed(&mut desktop).await),
         None => Err(reason.take().unwrap_or_else(lost)),
     }
+}
+
+/// Writes a message, and with it those that have come already: many answers in flight are few calls of the system.
+async fn pass_on(
+    message: Bytes,
+    receiver: &mut ChannelReceiver,
+    output: &mut Output,
+    calls: &Calls,
+) -> std::io::Result<()> {
+    calls.answered(&message);
+    output.put(message).await?;
+    while !output.is_full()
+        && let Some(Some(message)) = receiver.recv().now_or_never()
+    {
+        calls.answered(&message);
+        output.put(message).await?;
+    }
+    output.flush().await
 }
 
 /// The reason comes on the control channel, perhaps a moment after the channel's end.

@@ -14,6 +14,7 @@
 //! - [`Invitation`] is what a person hands to an agent; [`AgentPairing`] and [`DesktopPairing`] prove to each other with it
 //!   that nobody is in between.
 //! - [`Control`] is what the two sides of a session say to each other beside the MCP messages.
+//! - [`answered_id`] tells which request a long answer is to, by its beginning.
 //! - [`ClientMessage`] and [`ServerMessage`] are what a rendezvous and those who come to it say to each other.
 //! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place;
 //!   [`read_message`] reads it strictly, for those who decide about it, and [`Json`] points into it.
@@ -68,7 +69,8 @@ pub use control::{
 };
 pub use envelope::{
     Elements, Envelope, EnvelopeError, Json, JsonError, MAX_DEPTH, MESSAGE_TOO_LARGE, Member, Members,
-    Message, MessageError, MessageFault, RawId, Strictness, misspelt, peek, read_message, too_large_error,
+    Message, MessageError, MessageFault, RawId, Strictness, answered_id, misspelt, peek, read_message,
+    too_large_error,
 };
 pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsError};
 pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};

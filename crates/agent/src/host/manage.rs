@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
-use gatelodge_host::manage::{AgentSummary, Reply, Request, SecretText};
+use gatelodge_host::manage::{AgentSummary, FailureCause, Reply, Request, SecretText};
 use gatelodge_host::{
     EMBEDDED_PORT, EntryRule, Fingerprint, FolderAccess, Grant, LinkDefinition, LinkId, LinkKind, LinkPolicy,
     RendezvousUrlError, ServerDefinition, ServerId, ServerKind, SessionId, SharedFolder, Timestamp, ToolRule,
@@ -295,8 +295,8 @@ pub(crate) async fn run(manage: Manage, json: bool) -> Result<(), Failure> {
     let desk = super::Desk::find().await?;
     let request = request(&desk, manage).await?;
     let reply = desk.ask(request).await?;
-    if let Reply::Failed { message } = &reply {
-        return Err(Failure::new(Exit::Other, message.clone()));
+    if let Reply::Failed { message, cause } = reply {
+        return Err(failed(message, cause));
     }
     let broken = matches!(&reply, Reply::Verified { broken: Some(_), .. });
     if json {
@@ -446,6 +446,11 @@ async fn links_request(desk: &super::Desk, links: Links) -> Result<Request, Fail
     })
 }
 
+fn failed(message: String, cause: FailureCause) -> Failure {
+    let exit = if cause == FailureCause::Storage { Exit::Storage } else { Exit::Other };
+    Failure::new(exit, message)
+}
+
 /// Finds an agent by its fingerprint or its name.
 async fn find(desk: &super::Desk, text: &str) -> Result<Fingerprint, Failure> {
     if let Ok(fingerprint) = text.parse() {
@@ -453,7 +458,7 @@ async fn find(desk: &super::Desk, text: &str) -> Result<Fingerprint, Failure> {
     }
     let agents = match desk.ask(Request::Agents).await? {
         Reply::Agents { agents } => agents,
-        Reply::Failed { message } => return Err(Failure::new(Exit::Other, message)),
+        Reply::Failed { message, cause } => return Err(failed(message, cause)),
         _ => return Err(unexpected()),
     };
     let found = agents.iter().find(|agent| agent.label == text || agent.words == text);

@@ -1,10 +1,11 @@
 //! The desktop as a process in the foreground: starts it, shows what happens, asks, and ends it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use gatelodge_host::manage::{Reply, Request};
 use gatelodge_host::upstream::guard::GuardCommand;
 use gatelodge_host::{
@@ -23,6 +24,8 @@ use crate::terminal::{harmless, say};
 /// Where a first start listens: on this machine only, at a port that nothing else is known to use.
 const FIRST_LINK: &str = "tcp://127.0.0.1:7420";
 
+/// How many bytes of events are written in one go: what a pipe holds.
+const SHOWN_AT_ONCE: usize = 64 << 10;
 /// What opens an invitation when it is typed.
 const PAIR: &str = "pair";
 
@@ -124,7 +127,7 @@ impl Desktop {
                 biased;
                 () = &mut stop => return Ok(()),
                 event = self.events.recv() => match event {
-                    Some(event) => self.show(&event),
+                    Some(event) => self.show(event),
                     None => return Ok(()),
                 },
                 () = prompts.changed() => prompts.show(),
@@ -204,7 +207,7 @@ impl Desktop {
             let kind = super::listen_address(FIRST_LINK).map_err(|error| Failure::new(Exit::Other, error))?;
             let link = link("local", kind, Some(server.id.clone()))?;
             for request in [Request::PutServer { server }, Request::PutLink { link }] {
-                if let Reply::Failed { message } = self.host.perform(request).await {
+                if let Reply::Failed { message, .. } = self.host.perform(request).await {
                     return Err(Failure::new(Exit::Storage, message));
                 }
             }
@@ -218,7 +221,7 @@ impl Desktop {
     /// Opens an invitation and shows it.
     async fn invite(&self) {
         match self.host.perform(super::invite::Invite::default().request()).await {
-            Reply::Failed { message } => say!("{message}"),
+            Reply::Failed { message, .. } => say!("{message}"),
             reply if self.json => match serde_json::to_string(&reply) {
                 Ok(line) => println!("{line}"),
                 Err(error) => say!("the invitation cannot be shown: {error}"),
@@ -227,15 +230,24 @@ impl Desktop {
         }
     }
 
-    fn show(&self, event: &HostEvent) {
-        if self.json {
-            match serde_json::to_string(event) {
-                Ok(line) => println!("{line}"),
-                Err(error) => say!("an event cannot be shown: {error}"),
+    /// Shows an event, and those that have come with it: a busy agent makes thousands in a second.
+    fn show(&mut self, event: HostEvent) {
+        let mut lines = String::new();
+        let mut next = Some(event);
+        while let Some(event) = next {
+            if self.json {
+                match serde_json::to_string(&event) {
+                    Ok(line) => lines.extend([line.as_str(), "\n"]),
+                    Err(error) => say!("an event cannot be shown: {error}"),
+                }
+            } else if let Some(line) = show::event(&event) {
+                lines.extend([&harmless(&line), "\n"]);
             }
-        } else if let Some(line) = show::event(event) {
-            println!("{}", harmless(&line));
+            next =
+                if lines.len() < SHOWN_AT_ONCE { self.events.recv().now_or_never().flatten() } else { None };
         }
+        // Whoever has read the lines may have gone; the desktop stays.
+        let _ = std::io::stdout().lock().write_all(lines.as_bytes());
     }
 }
 
