@@ -5,7 +5,7 @@ ifdef CI
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gatelodge/target
 endif
 
-FUZZ_TARGETS := sdp signaling fragments fingerprint envelope message paste
+FUZZ_TARGETS := sdp signaling fragments fingerprint envelope message paste rendezvous
 FUZZ_SECONDS ?= 60
 
 .PHONY: help

@@ -9,6 +9,7 @@ mod envelope;
 mod fingerprint;
 mod fragments;
 mod message;
+mod rendezvous;
 mod sdp;
 mod signaling;
 
@@ -16,6 +17,7 @@ pub use envelope::envelope;
 pub use fingerprint::fingerprint;
 pub use fragments::fragments;
 pub use message::message;
+pub use rendezvous::rendezvous;
 pub use sdp::sdp;
 pub use signaling::{paste, signaling};
 
@@ -25,12 +27,13 @@ mod tests {
 
     type Target = (&'static str, fn(&[u8]));
 
-    const TARGETS: [Target; 7] = [
+    const TARGETS: [Target; 8] = [
         ("envelope", super::envelope),
         ("fingerprint", super::fingerprint),
         ("fragments", super::fragments),
         ("message", super::message),
         ("paste", super::paste),
+        ("rendezvous", super::rendezvous),
         ("sdp", super::sdp),
         ("signaling", super::signaling),
     ];

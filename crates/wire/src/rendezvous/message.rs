@@ -190,12 +190,21 @@ pub enum RendezvousMessageError {
     /// Over the limit.
     #[error("the message has {0} bytes, over the limit of {MAX_RENDEZVOUS_BYTES}")]
     TooLarge(usize),
-    /// Not JSON, or not of the right shape.
-    #[error("the message cannot be read: {0}")]
-    Json(#[from] serde_json::Error),
+    /// Not JSON, or not of the right shape. What was sent is not repeated.
+    #[error("the message is not JSON of the right shape, at column {column}")]
+    Json {
+        /// Where that was noticed.
+        column: usize,
+    },
     /// A value over its limit.
     #[error("{0} in the message is over its limit")]
     Limit(&'static str),
+}
+
+impl From<serde_json::Error> for RendezvousMessageError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json { column: error.column() }
+    }
 }
 
 /// A message's kind, which says how the rest is to be read. (Bodies stay unread only if they are not read twice by way of
