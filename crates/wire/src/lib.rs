@@ -53,12 +53,13 @@ mod fingerprint;
 mod fragment;
 mod line;
 mod paste;
+mod resume;
 mod sdp;
 mod signal;
 
 pub use control::{
     CONTROL_LABEL, CONTROL_VERSION, Control, ControlError, LentServer, MAX_CONTROL_BYTES, RefusalCode,
-    labelled_server, server_label,
+    ChannelCount, labelled_channel, labelled_server, resumable_label, server_label,
 };
 pub use envelope::{
     Elements, Envelope, EnvelopeError, Json, JsonError, MAX_DEPTH, MESSAGE_TOO_LARGE, Member, Members,
@@ -68,5 +69,9 @@ pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsErro
 pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};
 pub use line::one_line;
 pub use paste::{MAX_PASTE_BYTES, PasteError, PasteKind, decode_paste, encode_paste, paste_is_complete};
+pub use resume::{
+    ACK_AFTER_BYTES, ACK_AFTER_MESSAGES, AckDue, ImpossibleCount, Incoming, MAX_KEPT_BYTES, Outgoing,
+    RESUME_VERSION, ResumeToken, ResumeTokenError,
+};
 pub use sdp::{MaxMessageSize, Sdp, SdpError, SdpRules, Setup, normalise_candidate, with_fragments};
 pub use signal::{Candidate, MAX_SIGNAL_BYTES, Signal, SignalError};

@@ -18,6 +18,8 @@ mod isolation;
 mod keyring_outages;
 mod life;
 mod program;
+mod resuming;
 mod revocation;
+mod road;
 mod terminal;
 mod terminal_prompts;
