@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatelodge_wire::{Fingerprint, LentServer};
-use mcp_webrtc::{SendError, Session};
+use mcp_webrtc::{Identity, SendError, Session};
 use tokio::sync::Mutex;
 
 use crate::failure::{Exit, Failure};
 use crate::identity::{self, Profile};
 use crate::known::KnownDesktops;
-use crate::place::Place;
+use crate::target::Target;
 use crate::terminal::say;
 use again::Way;
 use calls::Calls;
@@ -35,9 +35,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// Makes a server that a desktop lends an ordinary stdio MCP server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Connect {
-    /// The desktop's link: tcp://HOST:PORT or ws://HOST:PORT/PATH
-    #[arg(value_name = "LINK")]
-    place: Place,
+    /// The desktop: a paired one's name or the beginning of its fingerprint, or a link: tcp://HOST:PORT or ws://HOST:PORT/PATH
+    desktop: String,
 
     /// The server to use; may be left out where only one is lent
     server: Option<String>,
@@ -148,15 +147,9 @@ async fn carry(
 async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<Reached, Failure> {
     let folder = options.profile.folder()?;
     let identity = identity::load(&options.profile).await?;
-    let place = options.place.to_string();
     let mut known = KnownDesktops::load(&folder).map_err(|error| Failure::of(Exit::Storage, &error))?;
-    let expected = match (options.expect, known.at(&place)) {
-        (Some(given), _) => Expected::Given(given),
-        (None, Some(remembered)) => Expected::Remembered(remembered),
-        (None, None) => Expected::Anybody,
-    };
-    say!("connecting to {place}");
-    let session = desktop::reach(&identity, &options.place, expected, &options.stun).await?;
+    let target = Target::resolve(&options.desktop, &known)?;
+    let (session, place, expected) = reach_target(options, &target, &identity, &known).await?;
     let _ = reached.set(session.clone());
     let found = desktop::proved(&session);
     if expected == Expected::Anybody {
@@ -174,9 +167,42 @@ async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<
     let name = options.name.clone().unwrap_or_else(|| options.profile.agent_name());
     let (desktop, offer) = desktop::introduce(session, &name).await?;
     let server = choose(&desktop.servers, options.server.as_deref())?;
-    let (place, stun) = (options.place.clone(), options.stun.clone());
-    let way = Way { identity, place, expected: Expected::Remembered(found), stun, name };
+    let expected = if expected == Expected::Anybody { Expected::Remembered(found) } else { expected };
+    let way = Way { identity, places: target.places, expected, stun: options.stun.clone(), name };
     Ok(Reached { way, desktop, offer, server })
+}
+
+/// Tries the places of a desktop in order.
+async fn reach_target(
+    options: &Connect,
+    target: &Target,
+    identity: &Identity,
+    known: &KnownDesktops,
+) -> Result<(Session, String, Expected), Failure> {
+    let mut failed: Option<Failure> = None;
+    for place in &target.places {
+        let name = place.to_string();
+        let expected = match (options.expect, target.paired, known.at(&name)) {
+            (Some(given), ..) => Expected::Given(given),
+            (None, Some(paired), _) => Expected::Paired(paired),
+            (None, None, Some(remembered)) => Expected::Remembered(remembered),
+            (None, None, None) => Expected::Anybody,
+        };
+        say!("connecting to {name}");
+        match desktop::reach(identity, place, expected, &options.stun).await {
+            Ok(session) => return Ok((session, name, expected)),
+            // That somebody else is at one of the places is no reason not to look at the others, and worth saying.
+            Err(failure) if target.places.len() > 1 => {
+                say!("{failure}");
+                if failed.as_ref().is_none_or(|failed| failed.exit() != Exit::WrongDesktop) {
+                    failed = Some(failure);
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(failed
+        .unwrap_or_else(|| Failure::new(Exit::Unreachable, "there is no place to look for the desktop at")))
 }
 
 /// Picks the server by its id, or the only one.

@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Lost = 7,
     /// The identity, the keychain or the database cannot be used.
     Storage = 8,
+    /// The invitation is mistyped, or the desktop does not accept it.
+    Invitation = 9,
 }
 
 /// Why the command ends without having done what it was asked for.

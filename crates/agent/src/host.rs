@@ -1,6 +1,8 @@
 //! `gatelodge host`: the desktop in a terminal.
 
+mod invite;
 mod manage;
+mod pairing;
 mod prompt;
 mod run;
 mod show;

@@ -15,11 +15,19 @@ use crate::failure::{Exit, Failure};
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Profile {
     /// The agent's profile: an identity of its own, with its own known desktops
-    #[arg(long, value_name = "NAME", env = "GATELODGE_PROFILE", default_value = "default", value_parser = profile_name)]
+    #[arg(long, value_name = "NAME", env = "GATELODGE_PROFILE", default_value = Profile::DEFAULT, value_parser = profile_name)]
     profile: String,
 }
 
 impl Profile {
+    /// The profile that is meant where none is named.
+    pub(crate) const DEFAULT: &str = "default";
+
+    /// Returns the profile's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.profile
+    }
+
     /// Returns the folder with what this profile keeps.
     pub(crate) fn folder(&self) -> Result<PathBuf, Failure> {
         Ok(home()?.agent(&self.profile))

@@ -1,13 +1,17 @@
 //! The `gatelodge` command: an agent's side of a lent MCP server, the desktop in a terminal, and the built-in file
 //! server on its own.
 
+mod config;
 mod connect;
+mod desktops;
 mod failure;
 mod files;
 mod host;
 mod identity;
 mod known;
+mod pair;
 mod place;
+mod target;
 mod terminal;
 
 use std::process::ExitCode;
@@ -17,10 +21,8 @@ use clap::{Parser, Subcommand};
 use gatelodge_host::upstream::guard;
 use gatelodge_wire::Fingerprint;
 
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::identity::Profile;
-use crate::known::KnownDesktops;
-use crate::place::Place;
 use crate::terminal::say;
 
 /// The measured figures are with this allocator; the system's one is slower with many small messages.
@@ -43,7 +45,8 @@ Exit codes:
   5  another desktop answered than the expected or remembered one
   6  nobody decided in time
   7  the session was lost, or ended by the desktop
-  8  the identity, the keychain or the database cannot be used
+  8  the identity, the keychain, the database or the known desktops cannot be used
+  9  the invitation is mistyped, or the desktop does not accept it (any more)
 
 GATELODGE_HOME keeps everything in one folder. GATELODGE_LOG (such as debug, or mcp_webrtc=trace) logs to standard error.";
 
@@ -57,7 +60,9 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    Pair(pair::Pair),
     Connect(connect::Connect),
+    Config(config::Config),
     Host(Box<host::Host>),
     Files(files::Files),
     /// Show this agent's identity: its fingerprint, and the words for it
@@ -68,19 +73,11 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// List the desktops that this agent has met
-    Desktops {
-        #[command(flatten)]
-        profile: Profile,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Forget which desktop was met at a link, so that another one is accepted there
+    Desktops(desktops::Desktops),
+    /// Forget a paired desktop, or which desktop was met at a link, so that another one is accepted there
     Forget {
-        /// The link, as `gatelodge desktops` lists it
-        #[arg(value_name = "LINK")]
-        place: Place,
+        /// The desktop's name or the beginning of its fingerprint, or the link, as `gatelodge desktops` lists them
+        desktop: String,
         #[command(flatten)]
         profile: Profile,
     },
@@ -128,34 +125,11 @@ async fn run(action: Action) -> Result<(), Failure> {
             show_identity(&fingerprint, json);
             Ok(())
         }
-        Action::Desktops { profile, json } => {
-            let known = known_desktops(&profile)?;
-            if json {
-                let list: Vec<_> = known
-                    .iter()
-                    .map(|(link, found)| serde_json::json!({"link": link, "fingerprint": found}))
-                    .collect();
-                println!("{}", serde_json::Value::from(list));
-            } else {
-                known.iter().for_each(|(link, found)| println!("{link}\n  {found}"));
-            }
-            Ok(())
-        }
-        Action::Forget { place, profile } => {
-            let place = place.to_string();
-            match known_desktops(&profile)?
-                .forget(&place)
-                .map_err(|error| Failure::of(Exit::Storage, &error))?
-            {
-                true => Ok(()),
-                false => Err(Failure::new(Exit::Other, format!("no desktop is known at {place}"))),
-            }
-        }
+        Action::Pair(options) => pair::run(options).await,
+        Action::Config(options) => config::run(&options),
+        Action::Desktops(options) => desktops::run(options),
+        Action::Forget { desktop, profile } => desktops::forget(&desktop, &profile),
     }
-}
-
-fn known_desktops(profile: &Profile) -> Result<KnownDesktops, Failure> {
-    KnownDesktops::load(&profile.folder()?).map_err(|error| Failure::of(Exit::Storage, &error))
 }
 
 fn show_identity(fingerprint: &Fingerprint, json: bool) {

@@ -43,8 +43,14 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Subject {
-    /// An agent that knows an invitation's secret wants to be paired. Answers: always (which pairs it), deny, block.
-    Pairing,
+    /// An agent that has proved to know an invitation's secret wants to be paired. Answers: always (which pairs it, with
+    /// exactly the grants of the terms), deny, block.
+    Pairing {
+        /// The least that each server can be lent with, to choose from and to change.
+        preset: Vec<Grant>,
+        /// The known agent that has the same name and another fingerprint, if there is one.
+        namesake: Option<Fingerprint>,
+    },
     /// An agent without a record came in by a link. Answers: once, deny, block; always if its identity is stable.
     UnknownAgent {
         /// The link that it came by.
@@ -91,7 +97,7 @@ impl Subject {
     pub fn allows(&self, answer: &Answer) -> bool {
         match (self, answer) {
             (_, Answer::Deny) => true,
-            (Self::Pairing, answer) => !matches!(answer, Answer::Once),
+            (Self::Pairing { .. }, answer) => !matches!(answer, Answer::Once),
             (Self::UnknownAgent { stable, .. }, Answer::Always(_)) => *stable,
             (Self::UnknownAgent { .. } | Self::Session { .. }, _) => true,
             (Self::ToolCall { .. }, answer) => !matches!(answer, Answer::Block),
@@ -101,7 +107,7 @@ impl Subject {
 
     /// Whether somebody asks whom the person has not let in yet.
     fn is_of_stranger(&self) -> bool {
-        matches!(self, Self::Pairing | Self::UnknownAgent { .. })
+        matches!(self, Self::Pairing { .. } | Self::UnknownAgent { .. })
     }
 
     /// Whether two requests of one agent ask the same thing, so that one prompt does for both. Tool calls never do:

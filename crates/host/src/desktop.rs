@@ -16,7 +16,8 @@ use crate::event::{EventSender, HostEvent, SessionId};
 use crate::grant::{EntryRule, Grant, ToolRule, ToolRules};
 use crate::link::{LinkDefinition, LinkId};
 use crate::manage::Kept;
-use crate::server::{ServerDefinition, ServerId, ServerKind};
+use crate::pairing::Invitations;
+use crate::server::{FolderAccess, ServerDefinition, ServerId, ServerKind, SharedFolder};
 use crate::session::live::{Live, LiveSessions};
 use crate::store::{Store, StoreError};
 use crate::trust::{GrantsVerdict, TrustStore};
@@ -41,6 +42,7 @@ pub(crate) struct Desktop {
     pub(crate) transient: Transient,
     /// Links that are open, with their addresses.
     pub(crate) open_links: Mutex<HashMap<LinkId, OpenLink>>,
+    pub(crate) invitations: Invitations,
     pub(crate) cancel: CancellationToken,
     pub(crate) tasks: TaskTracker,
     numbers: AtomicU64,
@@ -97,6 +99,7 @@ impl Desktop {
             sessions: LiveSessions::default(),
             transient,
             open_links: Mutex::default(),
+            invitations: Invitations::default(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
             numbers: AtomicU64::new(1),
@@ -235,7 +238,7 @@ impl Desktop {
 /// What was asked, for the log.
 fn subject_in_short(subject: &Subject) -> String {
     match subject {
-        Subject::Pairing => "pairing".to_owned(),
+        Subject::Pairing { .. } => "pairing".to_owned(),
         Subject::UnknownAgent { link, .. } => format!("unknown agent by {link}"),
         Subject::Session { server } => format!("use of {server}"),
         Subject::ToolCall { server, tool, .. } => format!("{} of {server}", tool.text()),
@@ -261,6 +264,20 @@ pub fn least_grant(agent: Fingerprint, server: &ServerDefinition) -> Grant {
         expires: None,
         pins: Default::default(),
     }
+}
+
+/// The least for an agent that was invited: like [`least_grant`], with folders to read only.
+pub(crate) fn least_shared_grant(agent: Fingerprint, server: &ServerDefinition) -> Grant {
+    let folders = match &server.kind {
+        ServerKind::Files { folders } => Some(
+            folders
+                .iter()
+                .map(|folder| SharedFolder { path: folder.path.clone(), access: FolderAccess::ReadOnly })
+                .collect(),
+        ),
+        _ => None,
+    };
+    Grant { folders, ..least_grant(agent, server) }
 }
 
 /// Everything that a server has.

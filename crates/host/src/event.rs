@@ -6,6 +6,7 @@ use tokio::sync::broadcast;
 
 use crate::link::LinkId;
 use crate::server::ServerId;
+use crate::time::Timestamp;
 
 /// How many events a subscriber may fall behind: some seconds of a busy agent's calls.
 const BACKLOG: usize = 1024;
@@ -58,6 +59,31 @@ pub enum HostEvent {
         link: LinkId,
         /// The addresses between which packets travel, such as `direct 192.0.2.7:5123`.
         path: String,
+    },
+    /// An invitation is open.
+    InvitationOpened {
+        /// Its public id.
+        invitation: String,
+        /// Until when it counts.
+        expires: Timestamp,
+    },
+    /// An invitation does not count any more.
+    InvitationEnded {
+        /// Its public id.
+        invitation: String,
+        /// Why.
+        reason: String,
+    },
+    /// An agent came with an invitation, or the wrong proof of one, and nobody was asked.
+    PairingFailed {
+        /// Its session.
+        session: SessionId,
+        /// Its certificate.
+        agent: Fingerprint,
+        /// The invitation that it named.
+        invitation: String,
+        /// Why.
+        reason: String,
     },
     /// An agent was let in.
     Admitted {

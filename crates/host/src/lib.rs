@@ -45,6 +45,7 @@ mod keychain;
 mod link;
 mod links;
 pub mod manage;
+mod pairing;
 mod secret;
 mod server;
 mod session;
@@ -57,6 +58,7 @@ pub use desktop::{Transient, least_grant};
 pub use desktop_identity::{IdentityEntryError, load_or_create_identity};
 pub use event::{HostEvent, HostEvents, SessionId};
 pub use gatelodge_wire::Fingerprint;
+pub use gatelodge_wire::PlaceUrl;
 pub use grant::{EntryRule, Grant, ToolPin, ToolRule, ToolRules};
 pub use home::{HOME_VARIABLE, Home};
 pub use host::{Host, HostConfig, StartError};
@@ -65,6 +67,7 @@ pub use keychain::{
     SecretBytes, SystemKeychain,
 };
 pub use link::{LinkDefinition, LinkId, LinkIdError, LinkKind, LinkPolicy};
+pub use pairing::{DEFAULT_INVITATION_TIME, InvitationSummary};
 pub use secret::{SecretError, SecretName, Secrets, secret_references};
 pub use server::{FolderAccess, ServerDefinition, ServerId, ServerIdError, ServerKind, SharedFolder};
 pub use store::{Settings, Store, StoreError};

@@ -11,12 +11,13 @@ mod socket;
 
 use std::path::PathBuf;
 
-use gatelodge_wire::Fingerprint;
+use gatelodge_wire::{Fingerprint, PlaceUrl};
 use serde::{Deserialize, Serialize};
 
 use crate::event::SessionId;
 use crate::grant::Grant;
 use crate::link::{LinkDefinition, LinkId};
+use crate::pairing::InvitationSummary;
 use crate::server::{ServerDefinition, ServerId};
 use crate::time::Timestamp;
 
@@ -109,6 +110,22 @@ pub enum Request {
     RemoveLink {
         /// Which one.
         link: LinkId,
+    },
+    /// Opens an invitation.
+    Invite {
+        /// For how many seconds; 600 if not given.
+        #[serde(default)]
+        seconds: Option<u64>,
+        /// Where agents reach this desktop; by the open links if not given.
+        #[serde(default)]
+        places: Vec<PlaceUrl>,
+    },
+    /// Lists the invitations that are open.
+    Invitations,
+    /// Takes an invitation back.
+    CancelInvitation {
+        /// Its id, or the beginning of it.
+        invitation: String,
     },
     /// Lists the sessions that are up.
     Sessions,
@@ -220,6 +237,20 @@ pub enum Reply {
         links: Vec<LinkDefinition>,
         /// Where the open ones are reached, by id.
         open: Vec<(LinkId, String)>,
+    },
+    /// An invitation, as it is shown once.
+    Invited {
+        /// What is listed of it.
+        invitation: InvitationSummary,
+        /// The groups, in lines, for people.
+        text: SecretText,
+        /// The link. In capitals it is for a QR code.
+        link: SecretText,
+    },
+    /// The invitations that are open.
+    Invitations {
+        /// The oldest first.
+        invitations: Vec<InvitationSummary>,
     },
     /// The sessions.
     Sessions {

@@ -9,6 +9,7 @@ mod connection;
 mod control;
 mod entrance;
 pub(crate) mod live;
+mod pairing;
 mod resumable;
 mod running;
 

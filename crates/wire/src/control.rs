@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::resume::ResumeToken;
+use crate::{InvitationId, PairNonce, PairProof, ResumeToken};
 
 /// The label of the control channel.
 pub const CONTROL_LABEL: &str = "gatelodge";
@@ -83,6 +83,40 @@ pub enum Control {
         message: String,
         /// After how many seconds without an answer it counts as no.
         seconds: u32,
+    },
+    /// Agent to desktop, right after its hello: it has an invitation.
+    #[serde(rename = "pair.begin")]
+    PairBegin {
+        /// Which invitation.
+        invitation: InvitationId,
+        /// The agent's nonce.
+        nonce: PairNonce,
+    },
+    /// Desktop to agent: the invitation is open.
+    #[serde(rename = "pair.challenge")]
+    PairChallenge {
+        /// The desktop's nonce.
+        nonce: PairNonce,
+    },
+    /// Agent to desktop: it knows the invitation's secret.
+    #[serde(rename = "pair.proof")]
+    PairProof {
+        /// The agent's proof.
+        proof: PairProof,
+    },
+    /// Desktop to agent: so does the desktop. Its person is asked next.
+    #[serde(rename = "pair.accepted")]
+    PairAccepted {
+        /// The desktop's proof.
+        proof: PairProof,
+    },
+    /// Desktop to agent: the invitation or the proof is not accepted.
+    #[serde(rename = "pair.failed")]
+    PairFailed {
+        /// Why, for programs.
+        code: PairFailure,
+        /// Why, for people.
+        message: String,
     },
     /// Desktop to agent: the agent is let in, and this is lent to it. Comes again when it changes.
     Servers {
@@ -190,6 +224,30 @@ pub enum RefusalCode {
     Other,
 }
 
+/// Why an invitation or a proof was not accepted, for programs to branch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PairFailure {
+    /// The desktop has no such invitation open. It never had it, or was started anew since.
+    Unknown,
+    /// The invitation's time is over.
+    Expired,
+    /// The desktop's person took it back.
+    Cancelled,
+    /// Somebody has used it. Invitations are good for one agent.
+    Used,
+    /// The proof is wrong. The agent may begin again, as long as there are not too many of these.
+    WrongProof,
+    /// There were too many wrong proofs; the session ends.
+    TooMany,
+    /// An object came when another one was due; the session ends.
+    OutOfOrder,
+    /// A reason that this version doesn't know.
+    #[serde(other)]
+    Other,
+}
+
 impl Control {
     /// Reads an object.
     ///
@@ -203,9 +261,10 @@ impl Control {
         let object: Self = serde_json::from_slice(bytes)?;
         let texts: [&str; 2] = match &object {
             Self::Hello { name, software, .. } => [name, software],
-            Self::Pending { message, .. } | Self::Refused { message, .. } | Self::Goodbye { message } => {
-                [message, ""]
-            }
+            Self::Pending { message, .. }
+            | Self::PairFailed { message, .. }
+            | Self::Refused { message, .. }
+            | Self::Goodbye { message } => [message, ""],
             _ => ["", ""],
         };
         match texts.iter().any(|text| text.chars().count() > MAX_TEXT) {
@@ -256,6 +315,20 @@ mod tests {
             (
                 Control::Pending { channel: None, message: "asking".into(), seconds: 60 },
                 r#"{"type":"pending","message":"asking","seconds":60}"#,
+            ),
+            (
+                Control::PairBegin {
+                    invitation: "00112233445566ff".parse().unwrap(),
+                    nonce: PairNonce::from_bytes([0xa1; 32]),
+                },
+                &format!(
+                    r#"{{"type":"pair.begin","invitation":"00112233445566ff","nonce":"{}"}}"#,
+                    "a1".repeat(32)
+                ),
+            ),
+            (
+                Control::PairFailed { code: PairFailure::WrongProof, message: "no".into() },
+                r#"{"type":"pair.failed","code":"wrong_proof","message":"no"}"#,
             ),
             (
                 Control::Servers {

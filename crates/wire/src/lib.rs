@@ -11,6 +11,8 @@
 //! - [`Sdp`] is a description that has been judged and rebuilt, so that the engine sees what was judged.
 //! - [`Fingerprint`] names a peer: SHA-256 of the certificate that it proves to own in the handshake.
 //! - [`split`] and [`Reassembler`] carry messages that are larger than a data channel message.
+//! - [`Invitation`] is what a person hands to an agent; [`AgentPairing`] and [`DesktopPairing`] prove to each other with it
+//!   that nobody is in between.
 //! - [`Control`] is what the two sides of a session say to each other beside the MCP messages.
 //! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place;
 //!   [`read_message`] reads it strictly, for those who decide about it, and [`Json`] points into it.
@@ -51,15 +53,17 @@ mod control;
 mod envelope;
 mod fingerprint;
 mod fragment;
+mod invitation;
 mod line;
+mod pairing;
 mod paste;
 mod resume;
 mod sdp;
 mod signal;
 
 pub use control::{
-    CONTROL_LABEL, CONTROL_VERSION, Control, ControlError, LentServer, MAX_CONTROL_BYTES, RefusalCode,
-    ChannelCount, labelled_channel, labelled_server, resumable_label, server_label,
+    CONTROL_LABEL, CONTROL_VERSION, ChannelCount, Control, ControlError, LentServer, MAX_CONTROL_BYTES,
+    PairFailure, RefusalCode, labelled_channel, labelled_server, resumable_label, server_label,
 };
 pub use envelope::{
     Elements, Envelope, EnvelopeError, Json, JsonError, MAX_DEPTH, MESSAGE_TOO_LARGE, Member, Members,
@@ -67,7 +71,15 @@ pub use envelope::{
 };
 pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsError};
 pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};
+pub use invitation::{
+    GroupFault, INVITATION_LINK, Invitation, InvitationError, InvitationId, InvitationIdError,
+    InvitationSecret, InvitationText, MAX_INVITATION_TEXT, MAX_PLACE_BYTES, MAX_PLACES, PlaceScheme,
+    PlaceUrl, PlaceUrlError, TextFault,
+};
 pub use line::one_line;
+pub use pairing::{
+    AgentPairing, AgentProved, DesktopPairing, PairBytesError, PairNonce, PairProof, WrongProof,
+};
 pub use paste::{MAX_PASTE_BYTES, PasteError, PasteKind, decode_paste, encode_paste, paste_is_complete};
 pub use resume::{
     ACK_AFTER_BYTES, ACK_AFTER_MESSAGES, AckDue, ImpossibleCount, Incoming, MAX_KEPT_BYTES, Outgoing,

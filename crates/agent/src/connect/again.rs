@@ -14,13 +14,15 @@ use crate::place::Place;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// How long one try may take. Through a dead network a TCP connection alone would take minutes to fail.
-const TRY_LIMIT: Duration = Duration::from_secs(20);
+/// How long one try may take. A session over a slow network is set up in a few seconds; through a dead one a TCP connection
+/// alone would take minutes to fail.
+const TRY_LIMIT: Duration = Duration::from_secs(10);
 
 /// What it takes to reach a desktop again.
 pub(super) struct Way {
     pub(super) identity: Identity,
-    pub(super) place: Place,
+    /// Where the desktop may be, in the order in which they are tried.
+    pub(super) places: Vec<Place>,
     pub(super) expected: Expected,
     pub(super) stun: Vec<String>,
     /// What this agent calls itself.
@@ -30,11 +32,23 @@ pub(super) struct Way {
 impl Way {
     /// Sets up a session with the desktop that was there before.
     pub(super) async fn reach(&self) -> Result<Session, Failure> {
-        let reaching = desktop::reach(&self.identity, &self.place, self.expected, &self.stun);
-        tokio::time::timeout(TRY_LIMIT, reaching).await.unwrap_or_else(|_| {
-            let message = format!("{} was not reached within {} s", self.place, TRY_LIMIT.as_secs());
-            Err(Failure::new(Exit::Unreachable, message))
-        })
+        let mut failed: Option<Failure> = None;
+        for place in &self.places {
+            let reaching = desktop::reach(&self.identity, place, self.expected, &self.stun);
+            let reached = tokio::time::timeout(TRY_LIMIT, reaching).await.unwrap_or_else(|_| {
+                let message = format!("{place} was not reached within {} s", TRY_LIMIT.as_secs());
+                Err(Failure::new(Exit::Unreachable, message))
+            });
+            match reached {
+                Ok(session) => return Ok(session),
+                // Somebody else at one of the places does not mean that the desktop will not be at another one.
+                Err(failure) if failure.exit() == Exit::WrongDesktop && failed.is_some() => {}
+                Err(failure) => failed = Some(failure),
+            }
+        }
+        Err(failed.unwrap_or_else(|| {
+            Failure::new(Exit::Unreachable, "there is no place to look for the desktop at")
+        }))
     }
 }
 

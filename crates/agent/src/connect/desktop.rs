@@ -35,6 +35,8 @@ const VERDICT_LIMIT: Duration = Duration::from_secs(30);
 pub(super) enum Expected {
     /// This desktop, because the user said so.
     Given(Fingerprint),
+    /// This desktop, because this agent is paired with it.
+    Paired(Fingerprint),
     /// This desktop, because it was found there before.
     Remembered(Fingerprint),
     /// Nobody in particular; whoever it is will be remembered.
@@ -85,7 +87,9 @@ pub(super) async fn reach(
         )
     })?;
     let mut builder = Session::builder(identity).admit(|_| async { Admission::Admit });
-    if let Expected::Given(fingerprint) | Expected::Remembered(fingerprint) = expected {
+    if let Expected::Given(fingerprint) | Expected::Paired(fingerprint) | Expected::Remembered(fingerprint) =
+        expected
+    {
         builder = builder.expect(fingerprint);
     }
     for url in stun {
@@ -107,6 +111,11 @@ fn wrong_desktop(place: &Place, expected: Expected, found: &Fingerprint) -> Fail
             "another desktop answers at {place} than before. Known: {known} ({}); found: {found} ({words}). Somebody may be \
              in between, or the desktop has a new identity. If its user confirms the words, forget the old one with: \
              gatelodge forget {place}",
+            known.words()
+        ),
+        Expected::Paired(known) => format!(
+            "another desktop answers at {place} than the one that this agent is paired with. Paired: {known} ({}); found: \
+             {found} ({words}). Somebody may be in between. If the desktop has a new identity, forget it and pair again",
             known.words()
         ),
         _ => format!(

@@ -125,6 +125,10 @@ struct Keeping<'a> {
     interrupted: &'a AtomicBool,
 }
 
+/// After how many tries in a row that the desktop ends without a word it is taken for its answer: that is all that an agent
+/// hears which is not trusted any more. A connection that is lost at just that moment looks the same.
+const WITHOUT_A_WORD: u32 = 5;
+
 /// What came of a try to go on over another connection.
 enum Tried {
     Back,
@@ -206,6 +210,7 @@ impl Keeping<'_> {
         // Time in which this machine sleeps does not count; whether the desktop has waited, it will say.
         let deadline = Instant::now() + limit;
         let mut pauses = Pauses::new();
+        let mut without_a_word = 0;
         loop {
             let tried = tokio::time::timeout_at(deadline, self.try_once()).await;
             let failure = match tried {
@@ -217,6 +222,11 @@ impl Keeping<'_> {
                 Ok(Tried::Again(failure)) => failure,
                 Err(_) => return Err(self.over()),
             };
+            let is_without_a_word = failure.exit() == Exit::Refused && failure.refusal().is_none();
+            without_a_word = if is_without_a_word { without_a_word + 1 } else { 0 };
+            if without_a_word == WITHOUT_A_WORD {
+                return Err(failure);
+            }
             let pause = pauses.next();
             if Instant::now() + pause >= deadline {
                 return Err(self.over());

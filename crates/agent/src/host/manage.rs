@@ -1,5 +1,5 @@
-//! `gatelodge host servers|agents|grants|links|sessions|activity|secrets|status`: managing the desktop from the command
-//! line, by the running instance or, while none runs, on its database.
+//! `gatelodge host servers|agents|grants|links|pair|invitations|sessions|activity|secrets|status`: managing the desktop
+//! from the command line, by the running instance or, while none runs, on its database.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,6 +32,11 @@ pub(crate) enum Manage {
     /// The ways in
     #[command(subcommand)]
     Links(Links),
+    /// Open an invitation for an agent, and show it as text, link and QR code (of the running desktop)
+    Pair(super::invite::Invite),
+    /// The invitations that are open (of the running desktop)
+    #[command(subcommand)]
+    Invitations(super::invite::Invitations),
     /// The sessions that are up
     #[command(subcommand)]
     Sessions(Sessions),
@@ -293,6 +298,9 @@ pub(crate) async fn run(manage: Manage, json: bool) -> Result<(), Failure> {
     if json {
         let text = serde_json::to_string_pretty(&reply).map_err(|error| Failure::of(Exit::Other, &error))?;
         println!("{text}");
+    } else if let Some(text) = super::invite::shown(&reply) {
+        // What is in it was made here, and the code is drawn in colours.
+        print!("{text}");
     } else {
         print!("{}", crate::terminal::harmless(&super::show::reply(&reply)));
     }
@@ -317,6 +325,8 @@ async fn request(desk: &super::Desk, manage: Manage) -> Result<Request, Failure>
         },
         Manage::Grants(grants) => grants_request(desk, grants).await?,
         Manage::Links(links) => links_request(desk, links).await?,
+        Manage::Pair(invite) => invite.request(),
+        Manage::Invitations(invitations) => invitations.request(),
         Manage::Sessions(Sessions::List) => Request::Sessions,
         Manage::Sessions(Sessions::End { id }) => Request::EndSession { session: SessionId(id) },
         Manage::Activity(Activity::List { limit, before, agent }) => {
@@ -459,7 +469,7 @@ fn tool_rule(text: &str) -> Result<(String, ToolRule), String> {
     Ok((name.to_owned(), rule.into()))
 }
 
-fn span(text: &str) -> Result<Duration, String> {
+pub(super) fn span(text: &str) -> Result<Duration, String> {
     let wrong = || "use a number with s, m, h or d, such as 90m or 7d".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {

@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::time::Instant;
 
+use gatelodge_host::Timestamp;
 use gatelodge_host::approval::{Answer, AnswerError, Broker, Prompt, PromptId, Subject, Terms};
 use tokio::sync::watch;
 
@@ -62,13 +63,14 @@ impl Prompts {
     /// Takes a typed line as an answer to the visible prompt.
     pub(super) fn answer(&mut self, line: &str) {
         let Some(prompt) = self.visible.borrow().clone() else { return };
-        let answer = match line.trim().to_lowercase().as_str() {
-            "y" | "yes" | "once" => Answer::Once,
-            "a" | "always" => Answer::Always(Terms::default()),
-            "n" | "no" | "deny" | "" => Answer::Deny,
-            "b" | "block" => Answer::Block,
-            _ => {
-                eprint!("Please type one of these: {} ", choices(&prompt.request.subject));
+        let typed = match &prompt.request.subject {
+            Subject::Pairing { preset, .. } => super::pairing::answer(line, preset, Timestamp::now()),
+            _ => in_a_word(line),
+        };
+        let answer = match typed {
+            Ok(answer) => answer,
+            Err(reason) => {
+                eprint!("{reason}. Please type one of these: {} ", choices(&prompt.request.subject));
                 let _ = std::io::stderr().flush();
                 return;
             }
@@ -91,6 +93,17 @@ impl Prompts {
     }
 }
 
+/// Reads an answer that is a word.
+fn in_a_word(line: &str) -> Result<Answer, String> {
+    match line.trim().to_lowercase().as_str() {
+        "y" | "yes" | "once" => Ok(Answer::Once),
+        "a" | "always" => Ok(Answer::Always(Terms::default())),
+        "n" | "no" | "deny" | "" => Ok(Answer::Deny),
+        "b" | "block" => Ok(Answer::Block),
+        _ => Err("That is no answer".to_owned()),
+    }
+}
+
 fn answer_in_words(answer: &Answer) -> &'static str {
     match answer {
         Answer::Once => "Allowed once.",
@@ -102,6 +115,9 @@ fn answer_in_words(answer: &Answer) -> &'static str {
 
 /// What may be typed.
 fn choices(subject: &Subject) -> String {
+    if matches!(subject, Subject::Pairing { .. }) {
+        return "[y pair / n deny / b block]".to_owned();
+    }
     let once = subject.allows(&Answer::Once).then_some("y once");
     let always = subject.allows(&Answer::Always(Terms::default())).then_some("a always");
     let block = subject.allows(&Answer::Block).then_some("b block");
@@ -128,6 +144,16 @@ fn in_words(prompt: &Prompt) -> String {
                 text += "\n  Its certificate is a new one each time, so that it cannot be remembered.";
             }
             text + &format!("\n  It would get: {lent}")
+        }
+        Subject::Pairing { preset, namesake } => {
+            let mut text = format!(
+                "An agent that calls itself \"{name}\" has proved your invitation and wants to be paired.\n{who}"
+            );
+            if namesake.is_some() {
+                text += "\n  It is NOT the agent that you know under that name; name it with: as NAME";
+            }
+            text += "\n  Its user sees the same words; if they are others, deny.\n  It would get, until you take it back:";
+            text + &super::pairing::offer(preset) + "\n" + super::pairing::ANSWERS
         }
         Subject::Session { server } => format!("\"{name}\" wants to use {server} now.\n{who}"),
         Subject::ToolCall { server, tool, arguments, detail } => {
@@ -162,7 +188,7 @@ fn indented(text: &str) -> String {
 fn in_json(prompt: &Prompt) -> serde_json::Value {
     let request = &prompt.request;
     let kind = match &request.subject {
-        Subject::Pairing => "pairing",
+        Subject::Pairing { .. } => "pairing",
         Subject::UnknownAgent { .. } => "unknown_agent",
         Subject::Session { .. } => "session",
         Subject::ToolCall { .. } => "tool_call",

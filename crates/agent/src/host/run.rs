@@ -23,6 +23,9 @@ use crate::terminal::{harmless, say};
 /// Where a first start listens: on this machine only, at a port that nothing else is known to use.
 const FIRST_LINK: &str = "tcp://127.0.0.1:7420";
 
+/// What opens an invitation when it is typed.
+const PAIR: &str = "pair";
+
 /// The standard input, line by line: answers to prompts.
 pub(super) type Input = Lines<BufReader<Stdin>>;
 
@@ -105,6 +108,7 @@ impl Desktop {
         self.introduce().await?;
         if !self.json && std::io::stdin().is_terminal() {
             self.offer_a_folder(options.ephemeral).await?;
+            println!("To pair with an agent, type {PAIR} and press Enter.");
         }
         let mut prompts = Prompts::new(self.host.approvals().clone(), self.json);
         let stop = crate::connect::told_to_stop();
@@ -120,6 +124,7 @@ impl Desktop {
                 },
                 () = prompts.changed() => prompts.show(),
                 line = self.input.next_line(), if reads => match line {
+                    Ok(Some(line)) if line.trim() == PAIR => self.invite().await,
                     Ok(Some(line)) => prompts.answer(&line),
                     // Nobody can answer any more; prompts run into their time limit, which is a no.
                     Ok(None) | Err(_) => reads = false,
@@ -202,6 +207,18 @@ impl Desktop {
             println!("{how_long}. An agent on this machine can now ask with: gatelodge connect {FIRST_LINK}");
             println!("For others, open a link that they can reach: gatelodge host links add --help");
             return Ok(());
+        }
+    }
+
+    /// Opens an invitation and shows it.
+    async fn invite(&self) {
+        match self.host.perform(super::invite::Invite::default().request()).await {
+            Reply::Failed { message } => say!("{message}"),
+            reply if self.json => match serde_json::to_string(&reply) {
+                Ok(line) => println!("{line}"),
+                Err(error) => say!("the invitation cannot be shown: {error}"),
+            },
+            reply => print!("{}", super::invite::shown(&reply).unwrap_or_default()),
         }
     }
 

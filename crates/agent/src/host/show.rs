@@ -84,6 +84,7 @@ fn write_reply(out: &mut String, reply: &Reply) -> std::fmt::Result {
                 link.server.as_ref().map_or_else(String::new, |server| format!(", plain peers get {server}"));
             writeln!(out, "{}: {listens} ({state}; {policy}{lends})", link.id)
         }),
+        Reply::Invitations { invitations } => write!(out, "{}", super::invite::list(invitations)),
         Reply::Sessions { sessions } if sessions.is_empty() => writeln!(out, "no sessions"),
         Reply::Sessions { sessions } => sessions.iter().try_for_each(|session| {
             let label = if session.label.is_empty() { "(waits for a verdict)" } else { &session.label };
@@ -167,6 +168,15 @@ pub(super) fn event(event: &HostEvent) -> Option<String> {
             format!("refused on link {link}: {agent}: {reason}")
         }
         HostEvent::Refused { link, agent: None, reason } => format!("no session on link {link}: {reason}"),
+        HostEvent::InvitationOpened { invitation, expires } => {
+            format!("invitation {invitation} is open until {expires}")
+        }
+        HostEvent::InvitationEnded { invitation, reason } => {
+            format!("invitation {invitation} is not open any more: {reason}")
+        }
+        HostEvent::PairingFailed { session, agent, invitation, reason } => {
+            format!("session {session}: {agent} came with the invitation {invitation}, but {reason}")
+        }
         HostEvent::Connected { session, agent, path, .. } => format!("session {session}: {agent}, {path}"),
         HostEvent::Admitted { session, label, servers } => {
             let lent = servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

@@ -17,6 +17,7 @@ mod files_alone;
 mod isolation;
 mod keyring_outages;
 mod life;
+mod pairing;
 mod program;
 mod resuming;
 mod revocation;

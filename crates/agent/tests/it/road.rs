@@ -161,11 +161,14 @@ fn relay(
             if let Some(sdp) = object["sdp"].as_str() {
                 object["sdp"] = disguised(sdp, shown, &found).into();
             }
-            if state.closed.load(Ordering::SeqCst) {
+            if state.closed.load(Ordering::SeqCst) || !way.open.load(Ordering::SeqCst) {
                 continue;
             }
             let to = if from_desktop { &way.agent } else { &way.desktop };
             let _ = writeln!(to.lock().unwrap(), "{object}");
+        }
+        if state.closed.load(Ordering::SeqCst) || !way.open.load(Ordering::SeqCst) {
+            return;
         }
         let to = if from_desktop { &way.agent } else { &way.desktop };
         let _ = to.lock().unwrap().shutdown(std::net::Shutdown::Write);

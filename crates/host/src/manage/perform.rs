@@ -2,17 +2,19 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatelodge_wire::{Fingerprint, RefusalCode};
 
 use super::kept::Kept;
-use super::{AgentSummary, Reply, Request, SessionSummary};
+use super::{AgentSummary, Reply, Request, SecretText, SessionSummary};
 use crate::activity::{ActivityEntry, ActivityEvent, ActivityFilter, AgentChange, ChainVerdict};
 use crate::desktop::Desktop;
 use crate::error::with_causes;
 use crate::event::HostEvent;
 use crate::grant::Grant;
 use crate::links;
+use crate::pairing::{self, DEFAULT_INVITATION_TIME, Moment};
 use crate::secret::SecretName;
 use crate::session::live::Refusal;
 use crate::store::Store;
@@ -52,6 +54,23 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
             Ok(links) => Ok(Reply::Links { links, open: desktop.open_links() }),
             Err(error) => Err(said(error)),
         },
+        Request::Invite { seconds, places } => {
+            let time = seconds.map_or(DEFAULT_INVITATION_TIME, Duration::from_secs);
+            match pairing::invite(desktop, time, places) {
+                Ok(ticket) => Ok(Reply::Invited {
+                    invitation: ticket.summary,
+                    text: SecretText(ticket.text.groups()),
+                    link: SecretText(ticket.text.link()),
+                }),
+                Err(error) => Err(said(error)),
+            }
+        }
+        Request::Invitations => {
+            Ok(Reply::Invitations { invitations: desktop.invitations.list(Moment::now()) })
+        }
+        Request::CancelInvitation { invitation } => {
+            pairing::cancel(desktop, &invitation).map(|()| Reply::Done)
+        }
         Request::Sessions => Ok(Reply::Sessions { sessions: sessions(desktop) }),
         Request::EndSession { session } => match desktop.sessions.get(session) {
             Some(live) => {
@@ -85,6 +104,7 @@ pub async fn perform_offline(kept: &Kept, request: Request) -> Reply {
             running: false,
             sessions: 0,
         }),
+        Request::Invitations => Ok(Reply::Invitations { invitations: Vec::new() }),
         Request::ServerLog { .. } | Request::ProbeServer { .. } | Request::EndSession { .. } => {
             Err("no desktop is running; start it with: gatelodge host".to_owned())
         }

@@ -9,6 +9,7 @@ use mcp_webrtc::{Channel, ChannelSender};
 use tokio::sync::watch;
 
 use super::live::{Ending, Refusal};
+use super::pairing::PairObjects;
 use super::resumable::ResumableChannels;
 
 /// How long a last word may take to leave.
@@ -40,6 +41,8 @@ pub(super) struct Claim {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ControlChannel {
     shared: Arc<Shared>,
+    /// What the agent says of an invitation.
+    pub(super) pairing: PairObjects,
 }
 
 #[derive(Debug, Default)]
@@ -119,7 +122,7 @@ impl ControlChannel {
                 tracing::debug!(message, "the agent leaves");
                 self.shared.left.store(true, Ordering::Relaxed);
             }
-            _ => {}
+            object => self.pairing.take(object),
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::event::HostEvent;
 use crate::grant::Grant;
 use crate::link::{LinkDefinition, LinkPolicy};
 use crate::links::Door;
+use crate::pairing::Moment;
 use crate::trust::{AgentLabel, GrantsVerdict, Origin, Pairing};
 
 /// How long a peer that may be a Gatelodge agent has to say hello, so that the prompt can show what it calls itself.
@@ -42,10 +43,15 @@ pub(super) async fn at_the_door(
     }
     let agent = *agent;
     let reason = match desktop.trust().run(move |trust| trust.grants_of(&agent)).await {
-        GrantsVerdict::NoRecord if link.prompt == LinkPolicy::AskUnknown => match door.undecided() {
-            Some(place) => return Ok(Some(place)),
-            None => "too many unknown agents wait for a verdict already".to_owned(),
-        },
+        // With an invitation open, anybody may be the one who has it; the verdict finds out.
+        GrantsVerdict::NoRecord
+            if link.prompt == LinkPolicy::AskUnknown || desktop.invitations.any_open(Moment::now()) =>
+        {
+            match door.undecided() {
+                Some(place) => return Ok(Some(place)),
+                None => "too many unknown agents wait for a verdict already".to_owned(),
+            }
+        }
         GrantsVerdict::NoRecord => "the agent is not known, and this link takes known agents only".to_owned(),
         GrantsVerdict::Blocked => "the agent is blocked".to_owned(),
         GrantsVerdict::KeychainUnavailable(error) => {
@@ -98,10 +104,10 @@ pub(super) async fn verdict(
     let label = record.map_or_else(shown, |record| record.label.to_string());
     match judged {
         GrantsVerdict::Valid(grants) => Ok(Admitted { label, grants }),
-        GrantsVerdict::NoRecord if link.prompt == LinkPolicy::AskUnknown => {
-            ask(desktop, live, link, control, hello, claimed).await
+        GrantsVerdict::NoRecord => {
+            super::pairing::stranger(desktop, live, link, control, hello, claimed).await
         }
-        GrantsVerdict::NoRecord | GrantsVerdict::Blocked => {
+        GrantsVerdict::Blocked => {
             Err(Refusal::new(RefusalCode::Denied, "this desktop does not let this agent in"))
         }
         GrantsVerdict::KeychainUnavailable(error) => {
@@ -138,7 +144,7 @@ async fn hello(session: &Session, control: &ControlChannel) -> Result<Option<Hel
 }
 
 /// Asks the person about an agent that nobody here knows.
-async fn ask(
+pub(super) async fn ask(
     desktop: &Desktop,
     live: &Live,
     link: &LinkDefinition,
@@ -176,34 +182,43 @@ async fn ask(
         Verdict::Always(terms) => {
             let label = terms.label.and_then(|label| label.as_str().parse().ok()).unwrap_or(label);
             let grants = if terms.grants.is_empty() { least() } else { terms.grants };
-            let lent = grants.clone();
-            let pairing = Pairing::now(Origin::Link(link.id.clone()));
-            let record = desktop.trust().run(move |trust| trust.trust(&agent, label, pairing, grants)).await;
-            let record = record.map_err(|error| {
-                desktop
-                    .events
-                    .tell(HostEvent::KeychainUnavailable { reason: crate::error::with_causes(&error) });
-                let message = "the approval could not be kept on the desktop; its user has been told why";
-                Refusal::new(RefusalCode::KeychainUnavailable, message)
-            })?;
-            desktop.events.tell(HostEvent::Changed);
-            Ok(Admitted { label: record.label.to_string(), grants: lent })
+            keep(desktop, agent, label, Origin::Link(link.id.clone()), grants).await
         }
         Verdict::Denied(denial) => {
             if denial == Denial::Blocked {
-                let blocked =
-                    desktop.trust().run(move |trust| trust.block(&agent, Some(label)).map(|_| ())).await;
-                if let Err(error) = blocked {
-                    tracing::warn!(
-                        error = crate::error::with_causes(&error),
-                        "the agent is not blocked for good"
-                    );
-                }
-                desktop.events.tell(HostEvent::Changed);
+                block(desktop, agent, label).await;
             }
             Err(refusal_of(denial))
         }
     }
+}
+
+/// Writes an approval down, and lets the agent in by it.
+pub(super) async fn keep(
+    desktop: &Desktop,
+    agent: Fingerprint,
+    label: AgentLabel,
+    origin: Origin,
+    grants: Vec<Grant>,
+) -> Result<Admitted, Refusal> {
+    let (lent, pairing) = (grants.clone(), Pairing::now(origin));
+    let record = desktop.trust().run(move |trust| trust.trust(&agent, label, pairing, grants)).await;
+    let record = record.map_err(|error| {
+        desktop.events.tell(HostEvent::KeychainUnavailable { reason: crate::error::with_causes(&error) });
+        let message = "the approval could not be kept on the desktop; its user has been told why";
+        Refusal::new(RefusalCode::KeychainUnavailable, message)
+    })?;
+    desktop.events.tell(HostEvent::Changed);
+    Ok(Admitted { label: record.label.to_string(), grants: lent })
+}
+
+/// Writes down that the person does not want to be asked about an agent again.
+pub(super) async fn block(desktop: &Desktop, agent: Fingerprint, label: AgentLabel) {
+    let blocked = desktop.trust().run(move |trust| trust.block(&agent, Some(label)).map(|_| ())).await;
+    if let Err(error) = blocked {
+        tracing::warn!(error = crate::error::with_causes(&error), "the agent is not blocked for good");
+    }
+    desktop.events.tell(HostEvent::Changed);
 }
 
 /// What an agent is told of a no.
@@ -217,7 +232,7 @@ pub(super) fn refusal_of(denial: Denial) -> Refusal {
     }
 }
 
-fn unreadable(error: &crate::store::StoreError) -> Refusal {
+pub(super) fn unreadable(error: &crate::store::StoreError) -> Refusal {
     tracing::error!(error = crate::error::with_causes(error), "the database cannot be read");
     Refusal::new(RefusalCode::ServerFailed, "the desktop cannot read its database; its user has been told")
 }

@@ -14,6 +14,7 @@ use super::connection::{Arrival, Connection};
 use super::control::ControlChannel;
 use super::entrance::{self, Admitted};
 use super::live::{Live, Refusal};
+use super::pairing;
 use super::resumable::{Opened, ResumableChannels};
 use crate::activity::{ActivityEntry, ActivityEvent};
 use crate::desktop::Desktop;
@@ -35,6 +36,8 @@ pub(super) struct Running {
     /// Connections that take the place of the one there is, once resuming was offered.
     arrivals: Option<mpsc::Receiver<Arrival>>,
     tasks: JoinSet<()>,
+    /// What goes on beside the channels, for as long as the session.
+    beside: JoinSet<()>,
 }
 
 /// How the time with one connection ends.
@@ -52,7 +55,8 @@ enum Left {
 impl Running {
     pub(super) fn new(desktop: Arc<Desktop>, live: Arc<Live>, link: Arc<LinkDefinition>) -> Self {
         let (control, channels) = Default::default();
-        Self { desktop, live, link, control, channels, arrivals: None, tasks: JoinSet::new() }
+        let (tasks, beside) = (JoinSet::new(), JoinSet::new());
+        Self { desktop, live, link, control, channels, arrivals: None, tasks, beside }
     }
 
     /// Serves the session; returns why it ended.
@@ -71,6 +75,8 @@ impl Running {
         };
         drop(undecided);
         self.admit(&mut connection, admitted).await;
+        let (desktop, live) = (Arc::clone(&self.desktop), Arc::clone(&self.live));
+        self.beside.spawn(pairing::of_known_agent(desktop, live, self.control.clone()));
         let mut next = Some(connection);
         let reason = loop {
             let Some(mut connection) = next.take() else { break "there is no connection".to_owned() };
@@ -239,7 +245,9 @@ impl Running {
                             arrival.turn_away("the session was not resumed in time").await;
                         }
                     }
-                    return Err(format!("{reason}; the agent did not come back within {} s", limit.as_secs()));
+                    let message = format!("{reason}; the agent did not come back within {} s", limit.as_secs());
+                    self.live.ending.end(Refusal::new(RefusalCode::Expired, message.clone()));
+                    return Err(message);
                 }
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended {

@@ -308,7 +308,7 @@ fn each_kind_has_its_answers() {
         namesake: None,
     };
     for (subject, [once, forever, block]) in [
-        (Subject::Pairing, [false, true, true]),
+        (Subject::Pairing { preset: Vec::new(), namesake: None }, [false, true, true]),
         (unknown(), [true, false, true]),
         (stable, [true, true, true]),
         (session(), [true, true, true]),
@@ -338,7 +338,7 @@ fn terms_are_for_the_agent_of_the_prompt() {
     };
     for (agent, allowed) in [(1, true), (2, false)] {
         let mut desk = Desk::new();
-        desk.ask(1, Subject::Pairing).unwrap();
+        desk.ask(1, Subject::Pairing { preset: Vec::new(), namesake: None }).unwrap();
         let prompt = desk.show();
         desk.pass(Duration::from_secs(1));
         let terms = Terms { label: None, grants: vec![grant(agent)] };
