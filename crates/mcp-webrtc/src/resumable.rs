@@ -200,7 +200,11 @@ impl ResumableChannel {
                 }
             }
             let next = match &sender {
-                Some(_) if aside.len() < MAX_ASIDE => self.lock().outgoing.take(),
+                Some(_) if aside.len() < MAX_ASIDE => {
+                    let mut state = self.lock();
+                    // A message that is taken for a connection which has just been left would wait for ever.
+                    if state.generation == attached { state.outgoing.take() } else { None }
+                }
                 _ => None,
             };
             let outcome = if let (Some((key, message)), Some(sender)) = (next, &sender) {

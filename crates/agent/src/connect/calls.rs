@@ -119,6 +119,20 @@ mod tests {
         assert!(calls.answers("again").is_empty());
     }
 
+    #[tokio::test]
+    async fn an_answer_without_an_id_leaves_nobody_waiting() {
+        let calls = Calls::default();
+        // Read as a request here, and not by a server that minds the nesting of its parameters.
+        calls.asked(br#"{"jsonrpc":"2.0","id":1,"method":"a"}"#);
+        // Nobody can read the id of this one: its answer says nothing about the other.
+        calls.asked(b"{");
+        let null = br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}"#;
+        calls.answered(null);
+        assert!(!calls.lock().is_over());
+        calls.answered(null);
+        tokio::time::timeout(std::time::Duration::from_secs(5), calls.all_answered()).await.unwrap();
+    }
+
     #[test]
     fn what_waits_is_answered_once() {
         let calls = Calls::default();

@@ -4,9 +4,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::Value;
+
+use crate::program::LIMIT;
 
 /// A road to one desktop.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ struct State {
     down: AtomicU64,
     /// Every connection there was.
     ways: Mutex<Vec<Arc<Way>>>,
+    /// Told of each new one.
+    another: Condvar,
 }
 
 /// The way of one connection.
@@ -99,6 +103,14 @@ impl Road {
         self.state.ways.lock().unwrap().len()
     }
 
+    /// Waits until there have been so many; says whether that came to pass.
+    pub(crate) fn await_connections(&self, count: usize) -> bool {
+        let ways = self.state.ways.lock().unwrap();
+        let (ways, _) =
+            self.state.another.wait_timeout_while(ways, LIMIT, |ways| ways.len() < count).unwrap();
+        ways.len() >= count
+    }
+
     /// How many bytes have come from the desktop.
     pub(crate) fn down(&self) -> u64 {
         self.state.down.load(Ordering::SeqCst)
@@ -113,6 +125,7 @@ fn join(state: &Arc<State>, agent: TcpStream, desktop: TcpStream) {
         desktop: Mutex::new(desktop.try_clone().unwrap()),
     });
     state.ways.lock().unwrap().push(Arc::clone(&way));
+    state.another.notify_all();
     // In front of either side stands an address that the other one takes for it.
     let (before_desktop, before_agent) = (port(), port());
     let carry = |near: &UdpSocket, far: &UdpSocket, down: bool| {

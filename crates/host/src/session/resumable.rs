@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gatelodge_wire::{ChannelCount, ImpossibleCount};
 use mcp_webrtc::{Acknowledgements, Channel, ResumableChannel, ResumableReceiver};
 
+use super::MAX_CHANNELS;
+
 /// The resumable channels of one session. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ResumableChannels {
@@ -28,6 +30,8 @@ pub(super) enum Opened {
     Again,
     /// There was one of that number, and it has ended; or it is in use.
     Over,
+    /// There are as many as there may be, those included that wait for their agent to come back to them.
+    TooMany,
 }
 
 impl ResumableChannels {
@@ -43,6 +47,9 @@ impl ResumableChannels {
         }
         if number <= channels.used {
             return Opened::Over;
+        }
+        if channels.open.len() >= MAX_CHANNELS {
+            return Opened::TooMany;
         }
         channels.used = number;
         let (resumable, receiver) = ResumableChannel::new(&self.acknowledgements);

@@ -291,18 +291,32 @@ impl Running {
                 }
                 Opened::Again => return,
                 Opened::Over => {
-                    let control = self.control.clone();
-                    let refusal =
-                        Refusal::new(RefusalCode::ServerFailed, "a channel of that label has ended");
-                    let refused = refusal.on_channel(&label);
-                    self.tasks.spawn(async move { control.say(&refused).await });
-                    return;
+                    return self.not_opened(
+                        &label,
+                        RefusalCode::ServerFailed,
+                        "a channel of that label has ended",
+                    );
+                }
+                Opened::TooMany => {
+                    return self.not_opened(
+                        &label,
+                        RefusalCode::TooMany,
+                        "the session has as many channels as it may have",
+                    );
                 }
             },
             None => Line::plain(channel),
         };
         let (desktop, live) = (Arc::clone(&self.desktop), Arc::clone(&self.live));
         self.tasks.spawn(channel::serve(desktop, live, self.control.clone(), line, label, server));
+    }
+}
+
+impl Running {
+    /// Says why a channel is closed that was not taken.
+    fn not_opened(&mut self, label: &str, code: RefusalCode, message: &str) {
+        let (control, refused) = (self.control.clone(), Refusal::new(code, message).on_channel(label));
+        self.tasks.spawn(async move { control.say(&refused).await });
     }
 }
 
