@@ -44,7 +44,11 @@ fn dependencies_point_one_way() {
     assert_eq!(own("gatelodge-wire"), [] as [&str; 0]);
     assert_eq!(own("mcp-webrtc"), ["gatelodge-wire"]);
     assert_eq!(own("gatelodge-files"), [] as [&str; 0]);
-    assert_eq!(own("gatelodge-host"), ["gatelodge-files", "gatelodge-wire", "mcp-webrtc"]);
+    assert_eq!(own("gatelodge-rendezvous"), ["gatelodge-wire"]);
+    assert_eq!(
+        own("gatelodge-host"),
+        ["gatelodge-files", "gatelodge-rendezvous", "gatelodge-wire", "mcp-webrtc"]
+    );
     assert!(!own("gatelodge").contains(&"gatelodge-tests"));
 }
 

@@ -3,12 +3,11 @@
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use gatelodge_files::{Access, FileServer, Folder, serve_stdio};
 use serde_json::{Value, json};
 
 use crate::figures::{Figures, figures, median};
@@ -36,17 +35,6 @@ pub(crate) const ROWS: [(&str, &str, &str); 7] = [
     ("search_files over 50,000 files", "p50_ms", "ms"),
     ("directory_tree over 50,000 files", "p50_ms", "ms"),
 ];
-
-/// The program that is measured: `serve-files FOLDER`.
-pub(crate) fn serve(folder: &str) -> anyhow::Result<()> {
-    gatelodge_files::keep_memory_small();
-    let server = FileServer::open([Folder { path: folder.into(), access: Access::ReadWrite }])?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build()?;
-    let served = runtime.block_on(serve_stdio(server));
-    runtime.shutdown_background();
-    Ok(served?)
-}
 
 /// A folder to serve; it is removed when it is dropped.
 pub(crate) struct Prepared(tempfile::TempDir);
@@ -144,8 +132,8 @@ impl Server {
                 command
             }
             _ => {
-                let mut command = Command::new(PathBuf::from("/proc/self/exe").canonicalize()?);
-                command.arg("serve-files");
+                let mut command = Command::new(crate::product::program("gatelodge")?);
+                command.arg("files");
                 command
             }
         };

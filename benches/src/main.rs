@@ -3,8 +3,8 @@
 //! `gatelodge-bench run` is the program: it starts two processes of each stack in turn ([`pair`]), has one of them
 //! run [`scenario`]s against the other, and judges the medians by the project's [`bounds`]. The other subcommands are
 //! those processes: `listen` and `dial` are the two ends of a stack written in Rust ([`peer`]), `network` is an
-//! emulated network between them ([`network`]), `micro` times pure functions ([`micro`]), `lent` and `host-idle` measure
-//! the shipped program ([`lent`], [`host_idle`]).
+//! emulated network between them ([`network`]), `micro` times pure functions ([`micro`]), `lent`, `host-idle` and
+//! `rendezvous` measure the shipped programs ([`lent`], [`host_idle`], [`rendezvous`]).
 
 mod answering;
 mod bounds;
@@ -22,6 +22,7 @@ mod pair;
 mod peer;
 mod plan;
 mod product;
+mod rendezvous;
 mod report;
 mod run;
 mod scenario;
@@ -48,8 +49,8 @@ usage: gatelodge-bench run [OPTION]..     (or benches/run [OPTION]..)
 
 The processes that it starts:
   listen STACK HOST | dial STACK HOST ADDRESS SCENARIO..    (listen-apart, dial-apart: on a processor of its own)
-  network DELAY_US LOSS_PERMILLE BITS_PER_SECOND QUEUE_BYTES | micro | serve-files FOLDER
-  lent [quick] | host-idle [quick]";
+  network DELAY_US LOSS_PERMILLE BITS_PER_SECOND QUEUE_BYTES | micro
+  lent [quick] | host-idle [quick] | rendezvous [quick]";
 
 fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -68,12 +69,8 @@ fn main() -> anyhow::Result<()> {
     }
     match command {
         "run" => current_thread()?.block_on(run::run(options::Options::parse(rest).context(USAGE)?)),
-        // It ends with its standard input by itself.
-        "serve-files" => match rest {
-            [folder] => files::serve(folder),
-            _ => bail!(USAGE),
-        },
-        "listen" | "listen-apart" | "dial" | "dial-apart" | "micro" | "network" | "lent" | "host-idle" => {
+        "listen" | "listen-apart" | "dial" | "dial-apart" | "micro" | "network" | "lent" | "host-idle"
+        | "rendezvous" => {
             machine::end_with_standard_input();
             match command {
                 "listen-apart" => machine::settle(machine::End::Listening)?,
@@ -90,6 +87,9 @@ fn main() -> anyhow::Result<()> {
                 ("micro", []) => micro::run(),
                 ("lent", options @ ([] | [_])) => lent::run(options == ["quick"]),
                 ("host-idle", options @ ([] | [_])) => host_idle::run(options == ["quick"]),
+                ("rendezvous", options @ ([] | [_])) => {
+                    current_thread()?.block_on(rendezvous::run(options == ["quick"]))
+                }
                 ("network", link) => network::run(&network::Conditions::from_arguments(link)?),
                 _ => bail!(USAGE),
             }

@@ -44,6 +44,8 @@ pub(crate) enum Stack {
     Beside,
     /// The same server through `gatelodge connect` and `gatelodge host`.
     Lent,
+    /// `gatelodge-rendezvous`.
+    Rendezvous,
 }
 
 impl Stack {
@@ -63,6 +65,7 @@ impl Stack {
             Self::ServerFilesystem => "server-filesystem",
             Self::Beside => "beside",
             Self::Lent => "lent",
+            Self::Rendezvous => "rendezvous",
         }
     }
 
@@ -74,7 +77,8 @@ impl Stack {
             | Self::Rmcp
             | Self::Files
             | Self::Beside
-            | Self::Lent => Language::Rust,
+            | Self::Lent
+            | Self::Rendezvous => Language::Rust,
             Self::ServerFilesystem => Language::JavaScript("index.js"),
             Self::NodeDatachannel | Self::Wrtc => Language::JavaScript("channel.mjs"),
             Self::TypeScript => Language::JavaScript("tools.mjs"),
@@ -100,6 +104,7 @@ impl fmt::Display for Stack {
             Self::ServerFilesystem => "server-filesystem",
             Self::Beside => "beside the client",
             Self::Lent => "lent",
+            Self::Rendezvous => "gatelodge-rendezvous",
         })
     }
 }
@@ -110,6 +115,7 @@ pub(crate) enum Table {
     Loopback,
     Tools,
     Product,
+    Rendezvous,
     Networks,
     Functions,
     Files,
@@ -121,6 +127,7 @@ impl fmt::Display for Table {
             Self::Loopback => "Two processes on loopback",
             Self::Tools => "MCP tools/call, one after the other",
             Self::Product => "The file server of the program itself",
+            Self::Rendezvous => "The rendezvous, with its clients on the same machine",
             Self::Networks => "Emulated networks",
             Self::Functions => "Pure functions",
             Self::Files => "File servers over standard input and output",

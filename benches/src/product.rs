@@ -12,15 +12,15 @@ use serde_json::json;
 
 /// Ends what it has become when standard input ends, which the desktop does not do by itself: without anybody to
 /// answer its prompts it still serves.
-const ENDING_WITH_STANDARD_INPUT: &str =
+pub(crate) const ENDING_WITH_STANDARD_INPUT: &str =
     r#"exec 3<&0; { cat <&3; kill $$; } >/dev/null 2>&1 & exec "$@" </dev/null 3<&-"#;
 
 /// As much as a pipe holds.
 const BUFFER: usize = 64 << 10;
 
-/// Returns the program: it is built into the same folder as this one.
-fn program() -> anyhow::Result<PathBuf> {
-    let program = std::env::current_exe()?.with_file_name("gatelodge");
+/// Returns a program: it is built into the same folder as this one.
+pub(crate) fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name(name);
     ensure!(program.exists(), "there is no {}: benches/run builds it", program.display());
     Ok(program)
 }
@@ -59,14 +59,14 @@ impl Workplace {
 
     /// Starts the file server as a client on this machine does.
     pub(crate) fn beside(&self) -> anyhow::Result<Client> {
-        let mut command = self.command(&program()?);
+        let mut command = self.command(&program("gatelodge")?);
         command.arg("files").arg(self.lent());
         Client::start(command)
     }
 
     /// Starts the agent's side of the file server that the desktop lends.
     pub(crate) fn lent_by(&self, desktop: &Desktop) -> anyhow::Result<Client> {
-        let mut command = self.command(&program()?);
+        let mut command = self.command(&program("gatelodge")?);
         command.args(["connect", &desktop.address]).stderr(Stdio::null());
         Client::start(command)
     }
@@ -77,10 +77,10 @@ impl Workplace {
         struct Id {
             fingerprint: String,
         }
-        let output = self.command(&program()?).args(["id", "--json"]).output()?;
+        let output = self.command(&program("gatelodge")?).args(["id", "--json"]).output()?;
         let Id { fingerprint } = serde_json::from_slice(&output.stdout).context("gatelodge id failed")?;
         let mut command = self.command(Path::new("sh"));
-        command.args(["-c", ENDING_WITH_STANDARD_INPUT, "sh"]).arg(program()?);
+        command.args(["-c", ENDING_WITH_STANDARD_INPUT, "sh"]).arg(program("gatelodge")?);
         command.args(["host", "--json", "--ephemeral", "--link", "tcp://127.0.0.1:0"]);
         command.arg("--share-rw").arg(self.lent()).args(["--approve-fingerprint", &fingerprint]);
         Desktop::start(command)
@@ -134,19 +134,24 @@ impl Desktop {
         Ok(desktop)
     }
 
-    /// Returns what it uses now, as the kernel counts it.
+    /// Returns what it uses now.
     pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
-        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let status = std::fs::read_to_string(process.join("status"))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let resident = resident.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
-        let stat = std::fs::read_to_string(process.join("stat"))?;
-        // proc_pid_stat(5): the fields 14 and 15 are the user's and the system's time; the second one is in parentheses.
-        let (_, fields) = stat.rsplit_once(") ").context("no fields")?;
-        let times = fields.split(' ').skip(11).take(2).map(str::parse::<f64>);
-        let ticks = times.sum::<Result<f64, _>>()?;
-        Ok(Usage { resident_kb: resident.parse()?, ticks })
+        usage_of(self.child.id())
     }
+}
+
+/// Returns what a process uses now, as the kernel counts it.
+pub(crate) fn usage_of(process: u32) -> anyhow::Result<Usage> {
+    let process = PathBuf::from(format!("/proc/{process}"));
+    let status = std::fs::read_to_string(process.join("status"))?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let resident = resident.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
+    let stat = std::fs::read_to_string(process.join("stat"))?;
+    // proc_pid_stat(5): the fields 14 and 15 are the user's and the system's time; the second one is in parentheses.
+    let (_, fields) = stat.rsplit_once(") ").context("no fields")?;
+    let times = fields.split(' ').skip(11).take(2).map(str::parse::<f64>);
+    let ticks = times.sum::<Result<f64, _>>()?;
+    Ok(Usage { resident_kb: resident.parse()?, ticks })
 }
 
 impl Drop for Desktop {

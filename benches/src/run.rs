@@ -78,9 +78,12 @@ async fn measure(options: &Options) -> anyhow::Result<Results> {
         if let Some(folder) = &folder {
             run_files(options, folder, &installed, &mut results).await;
         }
-        for (name, table) in
-            [("lent", Table::Product), ("host-idle", Table::Product), ("micro", Table::Functions)]
-        {
+        for (name, table) in [
+            ("lent", Table::Product),
+            ("host-idle", Table::Product),
+            ("rendezvous", Table::Rendezvous),
+            ("micro", Table::Functions),
+        ] {
             if options.only.is_empty() || options.only.iter().any(|word| word == name) {
                 eprintln!("round {round} of {}: {name}", options.rounds);
                 run_alone(name, table, options.quick, &installed, &mut results).await;

@@ -35,7 +35,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// Makes a server that a desktop lends an ordinary stdio MCP server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Connect {
-    /// The desktop: a paired one's name or the beginning of its fingerprint, or a link: tcp://HOST:PORT or ws://HOST:PORT/PATH
+    /// The desktop: a paired one's name or the beginning of its fingerprint, or a link:
+    /// https://RENDEZVOUS/#FINGERPRINT, tcp://HOST:PORT or ws://HOST:PORT/PATH
     desktop: String,
 
     /// The server to use; may be left out where only one is lent
@@ -182,7 +183,14 @@ async fn reach_target(
     let mut failed: Option<Failure> = None;
     for place in &target.places {
         let name = place.to_string();
-        let expected = match (options.expect, target.paired, known.at(&name)) {
+        let named = if target.paired.is_none() { place.desktop() } else { None };
+        if let (Some(given), Some(named)) = (options.expect, named)
+            && given != named
+        {
+            let message = "--expect names another desktop than the link does; leave one of the two out";
+            return Err(Failure::new(Exit::WrongDesktop, message));
+        }
+        let expected = match (options.expect.or(named), target.paired, known.at(&name)) {
             (Some(given), ..) => Expected::Given(given),
             (None, Some(paired), _) => Expected::Paired(paired),
             (None, None, Some(remembered)) => Expected::Remembered(remembered),
@@ -225,6 +233,24 @@ fn choose(lent: &[LentServer], wanted: Option<&str>) -> Result<LentServer, Failu
             Err(Failure::new(Exit::Refused, message))
         }
     }
+}
+
+/// Writes a message, and with it those that have come already: many answers in flight are few calls of the system.
+async fn pass_on(
+    message: Bytes,
+    mut next: impl FnMut() -> Option<Bytes>,
+    output: &mut Output,
+    calls: &Calls,
+) -> std::io::Result<()> {
+    calls.answered(&message);
+    output.put(message).await?;
+    while !output.is_full()
+        && let Some(message) = next()
+    {
+        calls.answered(&message);
+        output.put(message).await?;
+    }
+    output.flush().await
 }
 
 /// Answers a message that could not be sent, in the desktop's place.

@@ -10,6 +10,8 @@ use gatelodge_wire::RefusalCode;
 pub(crate) enum Exit {
     /// Anything without a code of its own.
     Other = 1,
+    /// Wrong usage that only the options together show.
+    Usage = 2,
     /// The link or the path to the desktop failed; trying again later may help.
     Unreachable = 3,
     /// The desktop said no, or lends nothing (of that name) to this agent.

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use gatelodge_files::{Access, FileServer, Folder, serve_stdio};
+use gatelodge_files::{Access, FileServer, Folder, serve};
 
 use crate::failure::{Exit, Failure};
+use crate::stdio;
 
 /// Serve folders over standard input and output, as an ordinary local MCP server
 #[derive(Debug, clap::Args)]
@@ -23,5 +24,5 @@ pub(crate) async fn run(options: Files) -> Result<(), Failure> {
     let access = if options.read_only { Access::ReadOnly } else { Access::ReadWrite };
     let folders = options.folders.into_iter().map(|path| Folder { path, access });
     let server = FileServer::open(folders).map_err(|error| Failure::of(Exit::Other, &error))?;
-    serve_stdio(server).await.map_err(|error| Failure::of(Exit::Other, &error))
+    serve(server, stdio::reader(), stdio::writer()).await.map_err(|error| Failure::of(Exit::Other, &error))
 }

@@ -14,7 +14,7 @@ use gatelodge_host::manage::{Kept, Reply, Request, ask_running, perform_offline}
 use crate::failure::{Exit, Failure};
 use crate::identity::home;
 
-use manage::listen_address;
+use manage::{listen_address, rendezvous};
 
 /// Lend local MCP servers from this machine, with prompts in this terminal; or manage what is lent
 #[derive(Debug, clap::Args)]

@@ -11,6 +11,7 @@ mod identity;
 mod known;
 mod pair;
 mod place;
+mod stdio;
 mod target;
 mod terminal;
 
@@ -24,10 +25,6 @@ use gatelodge_wire::Fingerprint;
 use crate::failure::Failure;
 use crate::identity::Profile;
 use crate::terminal::say;
-
-/// The measured figures are with this allocator; the system's one is slower with many small messages.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How many threads wait for files, the database and standard input at the same time.
 const BLOCKING_THREADS: usize = 16;
@@ -56,6 +53,13 @@ GATELODGE_HOME keeps everything in one folder. GATELODGE_LOG (such as debug, or 
 struct Command {
     #[command(subcommand)]
     action: Action,
+}
+
+/// `gatelodge files`, read without the other commands.
+#[derive(Debug, Parser)]
+#[command(name = "gatelodge", version, after_help = EXIT_CODES, max_term_width = 100)]
+enum FilesAlone {
+    Files(files::Files),
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,7 +92,14 @@ fn main() -> ExitCode {
         return guard::run();
     }
     gatelodge_files::keep_memory_small();
-    let command = Command::parse();
+    let action = match std::env::args_os().nth(1) {
+        // Clients start a file server for each of their sessions: it need not get to know all other commands first.
+        Some(first) if first == "files" => {
+            let FilesAlone::Files(options) = FilesAlone::parse();
+            Action::Files(options)
+        }
+        _ => Command::parse().action,
+    };
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("GATELODGE_LOG") {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     }
@@ -103,7 +114,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(run(command.action));
+    let outcome = runtime.block_on(run(action));
     // A read of standard input or of the terminal cannot be taken back and must not hold up the end.
     runtime.shutdown_background();
     match outcome {

@@ -125,8 +125,8 @@ async fn reach(identity: &Identity, invitation: &Invitation, stun: &[String]) ->
     let mut failures: Vec<Failure> = Vec::new();
     for url in invitation.places() {
         say!("looking for the desktop at {url}");
-        let reached = match url.as_str().parse::<Place>() {
-            Ok(place) => reach_at(identity, &place, invitation.desktop, stun).await,
+        let reached = match Place::of_desktop(url, invitation.desktop) {
+            Ok(place) => reach_at(identity, &place, invitation, stun).await,
             Err(error) => Err(Failure::of(Exit::Unreachable, &error)),
         };
         match reached {
@@ -151,14 +151,15 @@ async fn reach(identity: &Identity, invitation: &Invitation, stun: &[String]) ->
 async fn reach_at(
     identity: &Identity,
     place: &Place,
-    desktop: Fingerprint,
+    invitation: &Invitation,
     stun: &[String],
 ) -> Result<Session, Failure> {
-    let signaling = place.open().await.map_err(|error| {
+    let signaling = place.open(identity, Some(invitation.id())).await.map_err(|error| {
         let reason = with_causes(&error);
         Failure::new(Exit::Unreachable, format!("{place} cannot be reached: {reason}"))
     })?;
-    let mut builder = Session::builder(identity).expect(desktop).admit(|_| async { Admission::Admit });
+    let mut builder =
+        Session::builder(identity).expect(invitation.desktop).admit(|_| async { Admission::Admit });
     for url in stun {
         builder = builder.stun(url);
     }

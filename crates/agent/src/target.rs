@@ -22,14 +22,18 @@ impl Target {
         let found = match (known.find(text), link) {
             (Ok(found), _) => found,
             (Err(_), Ok(place)) => return Ok(Self { places: vec![place], paired: None }),
+            // What is meant as a link can be no name, and the reason why it is none is of more use.
+            (Err(_), Err(error)) if text.contains("://") => return Err(Failure::of(Exit::Other, &error)),
             (Err(error), Err(_)) => {
                 let message = format!(
-                    "{error}. A link is tcp://HOST:PORT or ws://HOST:PORT/PATH; to pair with a desktop: gatelodge pair"
+                    "{error}. A link is https://RENDEZVOUS/#FINGERPRINT, tcp://HOST:PORT or ws://HOST:PORT/PATH; to pair \
+                     with a desktop: gatelodge pair"
                 );
                 return Err(Failure::new(Exit::Other, message));
             }
         };
-        let places: Vec<Place> = found.places.iter().filter_map(|url| url.as_str().parse().ok()).collect();
+        let place = |url| Place::of_desktop(url, found.fingerprint).ok();
+        let places: Vec<Place> = found.places.iter().filter_map(place).collect();
         match places.is_empty() {
             true => Err(Failure::new(
                 Exit::Unreachable,

@@ -1,6 +1,6 @@
 //! The file server as a program of its own: `stdio [--read-only] FOLDER..`.
 
-use gatelodge_files::{Access, FileServer, Folder, keep_memory_small, serve_stdio};
+use gatelodge_files::{Access, FileServer, Folder, keep_memory_small, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -23,7 +23,7 @@ fn main() -> anyhow::Result<()> {
         .max_blocking_threads(8)
         .thread_keep_alive(std::time::Duration::from_secs(10))
         .build()?;
-    let served = runtime.block_on(serve_stdio(server));
+    let served = runtime.block_on(serve(server, tokio::io::stdin(), tokio::io::stdout()));
     // The thread that reads standard input may still wait for it.
     runtime.shutdown_background();
     Ok(served?)

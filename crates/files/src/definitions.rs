@@ -1,7 +1,7 @@
 //! What `tools/list` says. The first fourteen tools have the names, titles, schemas and annotations of the reference
 //! `server-filesystem`, so that prompts and habits carry over; the others are this server's own.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
@@ -19,8 +19,11 @@ pub(crate) struct Definition {
     pub(crate) tool: Tool,
 }
 
-/// Returns the tools in the order in which they are listed.
-pub(crate) fn all() -> Vec<Definition> {
+/// The tools in the order in which they are listed. Every server of the process shares their schemas, which are most of what
+/// a server needs.
+pub(crate) static ALL: LazyLock<Vec<Definition>> = LazyLock::new(all);
+
+fn all() -> Vec<Definition> {
     use Effect::{Reads, Writes};
     let overwrites = Writes { destructive: true, idempotent: true };
     let changes = Writes { destructive: true, idempotent: false };

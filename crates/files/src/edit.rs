@@ -2,6 +2,7 @@
 
 use similar::{ChangeTag, TextDiff};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::browse::shown;
 use crate::failure::Failure;
@@ -10,6 +11,9 @@ use crate::{read, write};
 
 /// Unchanged lines around a change, as the reference server shows them.
 const CONTEXT: usize = 4;
+
+/// How long the smallest difference is looked for; then a larger one has to do.
+const DIFFERENCE_LIMIT: Duration = Duration::from_secs(1);
 
 /// A replacement.
 #[derive(Debug, serde::Deserialize)]
@@ -37,6 +41,16 @@ pub(crate) fn edit(place: &Place<'_>, edits: &[Edit], dry_run: bool) -> Result<S
         write::replace(place, &target, restored.as_bytes())?;
     }
     Ok(fenced(&difference(&shown(&file.canonical().absolute()), &before, &after)))
+}
+
+/// Returns the difference that the edits would make, changing nothing.
+pub(crate) fn proposed(place: &Place<'_>, edits: &[Edit]) -> Result<String, Failure> {
+    let Ok(original) = String::from_utf8(read::whole(place)?) else {
+        return Err(Failure::NotText { asked: place.asked.clone() });
+    };
+    let before = line_feeds(&original);
+    let after = apply(&before, edits)?;
+    Ok(difference(&shown(&place.absolute()), &before, &after))
 }
 
 fn line_feeds(text: &str) -> String {
@@ -85,9 +99,9 @@ fn indentation(line: &str) -> &str {
 }
 
 /// Writes the difference of two texts in the unified format.
-fn difference(path: &str, before: &str, after: &str) -> String {
+pub(crate) fn difference(path: &str, before: &str, after: &str) -> String {
     let mut text = format!("Index: {path}\n{:=<67}\n--- {path}\toriginal\n+++ {path}\tmodified\n", "");
-    let diff = TextDiff::from_lines(before, after);
+    let diff = TextDiff::configure().timeout(DIFFERENCE_LIMIT).diff_lines(before, after);
     for group in diff.grouped_ops(CONTEXT) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let range = |start: usize, end: usize| {

@@ -1,11 +1,11 @@
 //! The built-in file server: folders lent as capabilities, spoken to over the Model Context Protocol.
 //!
 //! ```no_run
-//! use gatelodge_files::{Access, FileServer, Folder, serve_stdio};
+//! use gatelodge_files::{Access, FileServer, Folder, serve};
 //!
-//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let notes = Folder { path: "/home/ada/notes".into(), access: Access::ReadOnly };
-//! serve_stdio(FileServer::open([notes])?).await?;
+//! serve(FileServer::open([notes])?, tokio::io::stdin(), tokio::io::stdout()).await?;
 //! # Ok(()) }
 //! ```
 //!
@@ -78,16 +78,19 @@ mod listing;
 mod order;
 mod pattern;
 mod place;
+mod preview;
 mod read;
 mod resources;
+mod serve;
 mod server;
-mod stdio;
 mod tools;
 mod uri;
 mod watch;
+mod work;
 mod write;
 
 pub use folder::{Access, Folder, OpenFolderError};
+pub use lines::encoding::encode;
 pub use lines::{MESSAGE_LIMIT, lines};
+pub use serve::{ServeError, keep_memory_small, serve};
 pub use server::FileServer;
-pub use stdio::{ServeError, keep_memory_small, serve_stdio};

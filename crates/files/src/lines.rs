@@ -1,27 +1,28 @@
 //! The transport: a JSON-RPC message a line. rmcp has one of its own, which drops lines over 16 MiB without a word, so that
 //! the request is never answered, and which copies long texts several times; a file server is made of long texts.
 
-mod encoding;
+pub(crate) mod encoding;
+mod long_call;
 mod oversized;
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use memchr::memchr;
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, ClientJsonRpcMessage, ClientNotification, ClientRequest,
-    ErrorData, GetMeta as _, JsonObject, JsonRpcMessage, RequestId, RequestMetaObject, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, ErrorData, JsonRpcMessage, RequestId,
+    ServerJsonRpcMessage,
 };
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use long_call::LONG;
 use oversized::Oversized;
 
 /// The bytes that one message may have: the largest file that fits into an answer, twice over, with room for escapes;
@@ -37,8 +38,12 @@ const REFUSALS_LIMIT: usize = 16;
 /// What is read at once: what a pipe holds.
 const CHUNK: usize = 64 << 10;
 
-/// From here on, a tool call is read straight into its type: its text is copied once and not four times.
-const LONG: usize = 16 << 10;
+/// Up to this capacity, buffers are kept for the next message while messages come: fresh memory costs more than what is
+/// done with it. A message of 1 MiB has room.
+const KEPT: usize = 4 << 20;
+
+/// How long nothing comes before larger buffers than one chunk are given back.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Returns a transport for a server that speaks over a pair of byte streams: standard input and output, the halves of a
 /// socket or of an in-process pipe.
@@ -54,7 +59,7 @@ where
         buffer: BytesMut::new(),
         searched: 0,
         oversized: None,
-        writer: Arc::new(AsyncMutex::new(Some(writer))),
+        output: Arc::new(AsyncMutex::new(Some(Output { writer, line: Vec::new() }))),
         slots: Arc::new(Semaphore::new(UNANSWERED_LIMIT)),
         slot: None,
         unanswered: Arc::default(),
@@ -64,6 +69,12 @@ where
 
 type Unanswered = Arc<Mutex<HashMap<RequestId, OwnedSemaphorePermit>>>;
 
+/// Where messages go to, with the buffer in which a line is put together.
+struct Output<W> {
+    writer: W,
+    line: Vec<u8>,
+}
+
 struct Lines<R, W> {
     reader: R,
     /// What is read and not handed on; `receive` may be dropped at any time and goes on with it.
@@ -72,7 +83,7 @@ struct Lines<R, W> {
     searched: usize,
     /// The line that is being thrown away.
     oversized: Option<Oversized>,
-    writer: Arc<AsyncMutex<Option<W>>>,
+    output: Arc<AsyncMutex<Option<Output<W>>>>,
     slots: Arc<Semaphore>,
     /// For the next request.
     slot: Option<OwnedSemaphorePermit>,
@@ -91,9 +102,9 @@ where
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
-        let (writer, unanswered) = (Arc::clone(&self.writer), Arc::clone(&self.unanswered));
+        let (output, unanswered) = (Arc::clone(&self.output), Arc::clone(&self.unanswered));
         async move {
-            let written = write(&writer, &message).await;
+            let written = write(&output, &message).await;
             if let JsonRpcMessage::Response(rmcp::model::JsonRpcResponse { id, .. })
             | JsonRpcMessage::Error(rmcp::model::JsonRpcError { id: Some(id), .. }) = &message
             {
@@ -141,8 +152,8 @@ where
 
     async fn close(&mut self) -> io::Result<()> {
         while self.refusals.join_next().await.is_some() {}
-        match self.writer.lock().await.take() {
-            Some(mut writer) => writer.shutdown().await,
+        match self.output.lock().await.take() {
+            Some(mut output) => output.writer.shutdown().await,
             None => Ok(()),
         }
     }
@@ -167,7 +178,7 @@ where
                 Some(position) => {
                     let mut line = self.buffer.split_to(self.searched + position + 1);
                     self.searched = 0;
-                    if line.len() > CHUNK {
+                    if line.len() > KEPT {
                         // The memory of a long line goes with it.
                         self.buffer = BytesMut::from(&self.buffer[..]);
                     }
@@ -191,9 +202,29 @@ where
             if self.buffer.capacity() - self.buffer.len() < CHUNK {
                 self.buffer.reserve(CHUNK.max(self.buffer.len()));
             }
-            if self.reader.read_buf(&mut self.buffer).await? == 0 {
+            let reading = self.reader.read_buf(&mut self.buffer);
+            let read = match tokio::time::timeout(IDLE, reading).await {
+                Ok(read) => read?,
+                Err(_nothing_came) => {
+                    self.give_back();
+                    self.reader.read_buf(&mut self.buffer).await?
+                }
+            };
+            if read == 0 {
                 return Ok(None);
             }
+        }
+    }
+
+    /// Gives back the buffers of large messages.
+    fn give_back(&mut self) {
+        if self.buffer.is_empty() && self.buffer.capacity() > 2 * CHUNK {
+            self.buffer = BytesMut::with_capacity(CHUNK);
+        }
+        if let Ok(mut output) = self.output.try_lock()
+            && let Some(output) = output.as_mut()
+        {
+            output.line = Vec::new();
         }
     }
 
@@ -222,9 +253,9 @@ where
     }
 
     fn refuse(&mut self, error: ErrorData, id: Option<RequestId>) {
-        let writer = Arc::clone(&self.writer);
+        let output = Arc::clone(&self.output);
         self.refusals.spawn(async move {
-            if let Err(error) = write(&writer, &ServerJsonRpcMessage::error(error, id)).await {
+            if let Err(error) = write(&output, &ServerJsonRpcMessage::error(error, id)).await {
                 tracing::debug!(%error, "a refusal could not be written");
             }
         });
@@ -233,13 +264,19 @@ where
 }
 
 async fn write<W: AsyncWrite + Unpin>(
-    writer: &AsyncMutex<Option<W>>,
+    output: &AsyncMutex<Option<Output<W>>>,
     message: &ServerJsonRpcMessage,
 ) -> io::Result<()> {
-    let mut writer = writer.lock().await;
-    let writer = writer.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+    let mut output = output.lock().await;
+    let Output { writer, line } = output.as_mut().ok_or(io::ErrorKind::NotConnected)?;
     // Only the one that is being written is in memory twice.
-    writer.write_all(&encoding::encode(message)?).await?;
+    line.clear();
+    encoding::encode_into(line, message)?;
+    line.push(b'\n');
+    writer.write_all(line).await?;
+    if line.capacity() > KEPT {
+        *line = Vec::new();
+    }
     writer.flush().await
 }
 
@@ -250,7 +287,7 @@ fn parse(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, (ErrorData, Option
         return Ok(None);
     }
     if line.len() >= LONG
-        && let Some(message) = parse_long_call(line)
+        && let Some(message) = long_call::parse(line)
     {
         return Ok(Some(message));
     }
@@ -263,39 +300,4 @@ fn parse(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, (ErrorData, Option
             (ErrorData::parse_error(format!("the line is no JSON: {error}"), None), None)
         }
     })
-}
-
-#[derive(Deserialize)]
-struct LongRequest<'a> {
-    jsonrpc: &'a str,
-    id: RequestId,
-    method: &'a str,
-    #[serde(borrow)]
-    params: &'a RawValue,
-}
-
-/// The members of a common call. One with others takes the long way.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LongCall {
-    #[serde(rename = "_meta", default)]
-    meta: Option<RequestMetaObject>,
-    name: String,
-    #[serde(default)]
-    arguments: Option<JsonObject>,
-}
-
-fn parse_long_call(line: &[u8]) -> Option<ClientJsonRpcMessage> {
-    let request: LongRequest<'_> = serde_json::from_slice(line).ok()?;
-    if request.jsonrpc != "2.0" || request.method != "tools/call" {
-        return None;
-    }
-    let call: LongCall = serde_json::from_str(request.params.get()).ok()?;
-    let mut params = CallToolRequestParams::new(call.name);
-    params.arguments = call.arguments;
-    let mut call_request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-    if let Some(meta) = call.meta {
-        *call_request.get_meta_mut() = meta;
-    }
-    Some(ClientJsonRpcMessage::request(call_request, request.id))
 }

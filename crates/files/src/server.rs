@@ -17,10 +17,8 @@ use crate::definitions::{self, Effect};
 use crate::failure::Failure;
 use crate::folder::{Folder, Folders, OpenFolderError};
 use crate::watch::{self, Watches};
-use crate::{resources, tools};
-
-/// Calls that are worked on at once for one client. More would not be faster on a disk, and each may hold a large file.
-const WORKING_LIMIT: usize = 4;
+use crate::work::Workers;
+use crate::{preview, resources, tools};
 
 /// `subscriptions/listen` requests of one client that are open at once; each has a watcher of the system's.
 const LISTENING_LIMIT: usize = 16;
@@ -32,7 +30,7 @@ const LISTENING_LIMIT: usize = 16;
 #[derive(Debug)]
 pub struct FileServer {
     shared: Arc<Served>,
-    working: Arc<Semaphore>,
+    workers: Workers,
     listening: Arc<Semaphore>,
     watches: Watches,
 }
@@ -52,20 +50,28 @@ impl FileServer {
     /// When there is no folder, one can't be opened, or a read-only one lies in a read-write one.
     pub fn open(folders: impl IntoIterator<Item = Folder>) -> Result<Self, OpenFolderError> {
         let folders = Folders::open(folders)?;
-        let definitions = definitions::all().into_iter();
-        let listed =
-            definitions.filter(|definition| folders.writable() || definition.effect == Effect::Reads);
-        let tools = listed.map(|definition| definition.tool).collect();
+        let listed = definitions::ALL
+            .iter()
+            .filter(|definition| folders.writable() || definition.effect == Effect::Reads);
+        let tools = listed.map(|definition| definition.tool.clone()).collect();
         Ok(Self::of(Arc::new(Served { folders, tools })))
     }
 
     fn of(shared: Arc<Served>) -> Self {
         Self {
             shared,
-            working: Arc::new(Semaphore::new(WORKING_LIMIT)),
+            workers: Workers::default(),
             listening: Arc::new(Semaphore::new(LISTENING_LIMIT)),
             watches: Watches::default(),
         }
+    }
+
+    /// Says what a call of a tool would change, as things are, for a person who decides about it: the difference to a
+    /// file. `None` where nothing would be changed, or the arguments say all.
+    pub async fn preview(&self, tool: &str, arguments: &[u8]) -> Option<String> {
+        let (shared, tool) = (Arc::clone(&self.shared), tool.to_owned());
+        let arguments = serde_json::from_slice(arguments).ok()?;
+        self.workers.run(move || preview::preview(&shared.folders, &tool, &arguments)).await.ok().flatten()
     }
 
     /// Does work that blocks, when it is its turn.
@@ -74,12 +80,8 @@ impl FileServer {
         context: &RequestContext<RoleServer>,
         work: impl FnOnce(&Served, &tokio_util::sync::CancellationToken) -> T + Send + 'static,
     ) -> Result<T, ErrorData> {
-        let permit = Arc::clone(&self.working).acquire_owned().await;
         let (shared, cancel) = (Arc::clone(&self.shared), context.ct.clone());
-        let done = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work(&shared, &cancel)
-        });
+        let done = self.workers.run(move || work(&shared, &cancel));
         done.await.map_err(|error| ErrorData::internal_error(format!("the server failed: {error}"), None))
     }
 }
@@ -130,7 +132,7 @@ impl ServerHandler for FileServer {
     ) -> Result<CallToolResponse, ErrorData> {
         let (name, arguments) = (request.name, request.arguments.unwrap_or_default());
         if !self.shared.tools.iter().any(|tool| tool.name == name) {
-            let writes = definitions::all().iter().any(|definition| definition.tool.name == name);
+            let writes = definitions::ALL.iter().any(|definition| definition.tool.name == name);
             let reason =
                 if writes { "every folder is shared read-only" } else { "tools/list names those there are" };
             let text = format!("there is no tool {name}; {reason}");

@@ -18,7 +18,7 @@ use crate::grant::Grant;
 use crate::server::ServerId;
 
 mod broker;
-mod bucket;
+pub(crate) mod bucket;
 mod name;
 mod queue;
 mod shown;

@@ -1,6 +1,7 @@
 //! What the parts of a running desktop share.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub(crate) struct Desktop {
     pub(crate) identity: Identity,
     pub(crate) name: String,
     pub(crate) stun: Vec<String>,
+    /// Certification authorities of private rendezvous, as files.
+    pub(crate) ca_files: Vec<PathBuf>,
     pub(crate) kept: Kept,
     pub(crate) activity: Activity,
     pub(crate) broker: Broker,
@@ -63,7 +66,10 @@ pub struct Transient {
 #[derive(Debug)]
 pub(crate) struct OpenLink {
     pub(crate) definition: LinkDefinition,
-    pub(crate) address: String,
+    /// What is shown; nothing while a rendezvous cannot be reached.
+    pub(crate) address: Option<String>,
+    /// The URLs of the rendezvous at which agents find it at the moment.
+    pub(crate) places: Vec<String>,
     pub(crate) cancel: CancellationToken,
 }
 
@@ -72,6 +78,8 @@ pub(crate) struct Parts {
     pub(crate) identity: Identity,
     pub(crate) name: String,
     pub(crate) stun: Vec<String>,
+    /// Certification authorities of private rendezvous, as files.
+    pub(crate) ca_files: Vec<PathBuf>,
     pub(crate) kept: Kept,
     pub(crate) activity: Activity,
     pub(crate) broker: Broker,
@@ -83,12 +91,13 @@ pub(crate) struct Parts {
 
 impl Desktop {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { identity, name, stun, kept, activity, broker, approval_seconds, .. } = parts;
+        let Parts { identity, name, stun, ca_files, kept, activity, broker, approval_seconds, .. } = parts;
         let Parts { resume_limit, launcher, transient, .. } = parts;
         Self {
             identity,
             name,
             stun,
+            ca_files,
             kept,
             activity,
             broker,
@@ -159,7 +168,8 @@ impl Desktop {
     /// Returns where the open links are reached.
     pub(crate) fn open_links(&self) -> Vec<(LinkId, String)> {
         let open = self.open_links.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut open: Vec<_> = open.iter().map(|(id, link)| (id.clone(), link.address.clone())).collect();
+        let mut open: Vec<_> =
+            open.iter().filter_map(|(id, link)| Some((id.clone(), link.address.clone()?))).collect();
         open.sort();
         open
     }

@@ -1,9 +1,10 @@
 //! A running desktop, as the terminal and the tray app hold it.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gatelodge_wire::Fingerprint;
+use gatelodge_wire::{Fingerprint, PlaceUrl};
 use mcp_webrtc::IdentityError;
 use thiserror::Error;
 
@@ -34,6 +35,8 @@ pub struct HostConfig {
     /// STUN servers, such as `stun:stun.example.org:3478`. There is none by default: asking one tells it where this
     /// desktop is.
     pub stun: Vec<String>,
+    /// Files with certification authorities (PEM) that are trusted for rendezvous beside the public ones.
+    pub ca_files: Vec<PathBuf>,
     /// How long a prompt waits for an answer. No answer is a no. Defaults to 60 s.
     pub approval_limit: Duration,
     /// How long a session is kept whose connection is lost, so that its agent can go on with it. Defaults to two minutes.
@@ -52,6 +55,7 @@ impl HostConfig {
             home,
             name: "a Gatelodge desktop".to_owned(),
             stun: Vec::new(),
+            ca_files: Vec::new(),
             approval_limit: Duration::from_secs(60),
             resume_limit: Duration::from_secs(120),
             transient,
@@ -103,6 +107,7 @@ impl Host {
             identity,
             name: config.name,
             stun: config.stun,
+            ca_files: config.ca_files,
             kept,
             activity,
             broker: Broker::new(QueueConfig { time_limit: limit, ..QueueConfig::default() }),
@@ -159,6 +164,11 @@ impl Host {
     /// [`StoreError`] if the database can't be read.
     pub async fn servers(&self) -> Result<Vec<ServerDefinition>, StoreError> {
         self.desktop.servers().await
+    }
+
+    /// Returns the URLs under which agents reach this desktop at the moment, the most useful ones first.
+    pub fn places(&self) -> Vec<PlaceUrl> {
+        crate::pairing::places(&self.desktop)
     }
 
     /// Ends all sessions and servers, writes the log out, and waits for it. Idempotent.

@@ -58,7 +58,7 @@ pub use desktop::{Transient, least_grant};
 pub use desktop_identity::{IdentityEntryError, load_or_create_identity};
 pub use event::{HostEvent, HostEvents, SessionId};
 pub use gatelodge_wire::Fingerprint;
-pub use gatelodge_wire::PlaceUrl;
+pub use gatelodge_wire::{PlaceUrl, RendezvousUrl, RendezvousUrlError};
 pub use grant::{EntryRule, Grant, ToolPin, ToolRule, ToolRules};
 pub use home::{HOME_VARIABLE, Home};
 pub use host::{Host, HostConfig, StartError};
@@ -66,7 +66,7 @@ pub use keychain::{
     Injection, Keychain, KeychainCall, KeychainError, KeychainScope, MAX_KEYCHAIN_VALUE, MemoryKeychain,
     SecretBytes, SystemKeychain,
 };
-pub use link::{LinkDefinition, LinkId, LinkIdError, LinkKind, LinkPolicy};
+pub use link::{EMBEDDED_PORT, LinkDefinition, LinkId, LinkIdError, LinkKind, LinkPolicy};
 pub use pairing::{DEFAULT_INVITATION_TIME, InvitationSummary};
 pub use secret::{SecretError, SecretName, Secrets, secret_references};
 pub use server::{FolderAccess, ServerDefinition, ServerId, ServerIdError, ServerKind, SharedFolder};

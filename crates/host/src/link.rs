@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use gatelodge_wire::RendezvousUrl;
 use serde::{Deserialize, Serialize};
 
 use crate::server::{ServerId, ServerIdError};
@@ -80,7 +81,6 @@ pub struct LinkDefinition {
 /// How signaling comes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum LinkKind {
     /// JSON lines over TCP, as the Python packages speak them.
     Tcp {
@@ -92,7 +92,20 @@ pub enum LinkKind {
         /// Where this desktop listens. Port 0 is a free one.
         bind: SocketAddr,
     },
+    /// A rendezvous, at which this desktop is registered. Known agents only, whatever the policy says.
+    Rendezvous {
+        /// Where it is.
+        url: RendezvousUrl,
+    },
+    /// A rendezvous in this process, for agents on the same network.
+    Embedded {
+        /// Where it listens. Where the port is [`EMBEDDED_PORT`] and taken, it is a free one.
+        bind: SocketAddr,
+    },
 }
+
+/// The usual port of an embedded rendezvous: nothing else is known to use it.
+pub const EMBEDDED_PORT: u16 = 7424;
 
 /// Who may come in through a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,7 +1,11 @@
-//! The ways in: listens for signaling and begins a session for everybody who comes.
+//! The ways in: listens for signaling, or is registered at a rendezvous, and begins a session for everybody who comes.
 
 mod door;
+mod knocks;
+mod places;
+mod rendezvous;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +18,7 @@ use crate::event::HostEvent;
 use crate::link::{LinkDefinition, LinkKind};
 use crate::session;
 pub(crate) use door::{Door, SettingUp};
+use rendezvous::RendezvousLink;
 
 /// The pause after a failed accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -24,19 +29,16 @@ enum Listener {
 }
 
 impl Listener {
-    async fn bind(kind: &LinkKind) -> Result<(Self, String), SignalingError> {
-        Ok(match kind {
-            LinkKind::Tcp { bind } => {
-                let listener = TcpSignalingListener::bind(bind).await?;
-                let address = format!("tcp://{}", listener.local_addr()?);
-                (Self::Tcp(listener), address)
-            }
-            LinkKind::WebSocket { bind } => {
-                let listener = WebSocketSignalingListener::bind(bind).await?;
-                let address = format!("ws://{}", listener.local_addr()?);
-                (Self::WebSocket(listener), address)
-            }
-        })
+    async fn tcp(bind: &SocketAddr) -> Result<(Self, SocketAddr), SignalingError> {
+        let listener = TcpSignalingListener::bind(bind).await?;
+        let address = listener.local_addr()?;
+        Ok((Self::Tcp(listener), address))
+    }
+
+    async fn web_socket(bind: &SocketAddr) -> Result<(Self, SocketAddr), SignalingError> {
+        let listener = WebSocketSignalingListener::bind(bind).await?;
+        let address = listener.local_addr()?;
+        Ok((Self::WebSocket(listener), address))
     }
 
     fn accept(&self) -> BoxFuture<'_, Result<Box<dyn Signaling>, SignalingError>> {
@@ -80,7 +82,22 @@ pub(crate) async fn reopen(desktop: &Arc<Desktop>) {
 
 async fn open(desktop: &Arc<Desktop>, definition: LinkDefinition) {
     let id = definition.id.clone();
-    let (listener, address) = match Listener::bind(&definition.kind).await {
+    let (scheme, bound) = match &definition.kind {
+        LinkKind::Tcp { bind } => ("tcp", Listener::tcp(bind).await),
+        LinkKind::WebSocket { bind } => ("ws", Listener::web_socket(bind).await),
+        LinkKind::Rendezvous { url } => {
+            return register(desktop, definition.clone(), RendezvousLink::elsewhere(url.clone()));
+        }
+        LinkKind::Embedded { bind } => match RendezvousLink::embedded(*bind).await {
+            Ok(link) => return register(desktop, definition, link),
+            Err(error) => {
+                let reason = crate::error::with_causes(&error);
+                desktop.events.tell(HostEvent::LinkDown { link: id, reason });
+                return;
+            }
+        },
+    };
+    let (listener, bound) = match bound {
         Ok(bound) => bound,
         Err(error) => {
             let reason = crate::error::with_causes(&error);
@@ -88,11 +105,45 @@ async fn open(desktop: &Arc<Desktop>, definition: LinkDefinition) {
             return;
         }
     };
-    let cancel = desktop.cancel.child_token();
-    let link = OpenLink { definition: definition.clone(), address: address.clone(), cancel: cancel.clone() };
-    desktop.open_links.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), link);
+    let address = format!("{scheme}://{bound}");
+    let cancel = keep_open(desktop, &definition, Some(address.clone()));
     desktop.events.tell(HostEvent::LinkUp { link: id, address });
     desktop.tasks.spawn(listen(Arc::clone(desktop), Arc::new(definition), listener, cancel));
+}
+
+/// Opens a link by way of a rendezvous. It tells by itself when it is registered.
+fn register(desktop: &Arc<Desktop>, definition: LinkDefinition, link: RendezvousLink) {
+    let cancel = keep_open(desktop, &definition, None);
+    desktop.tasks.spawn(rendezvous::stay(Arc::clone(desktop), Arc::new(definition), link, cancel));
+}
+
+/// Notes that a link is open; returns what closes it.
+fn keep_open(desktop: &Desktop, definition: &LinkDefinition, address: Option<String>) -> CancellationToken {
+    let cancel = desktop.cancel.child_token();
+    let link =
+        OpenLink { definition: definition.clone(), address, places: Vec::new(), cancel: cancel.clone() };
+    desktop.open_links.lock().unwrap_or_else(PoisonError::into_inner).insert(definition.id.clone(), link);
+    cancel
+}
+
+/// Begins a session over a link, in a task of its own.
+fn begin_session(
+    desktop: &Arc<Desktop>,
+    definition: &Arc<LinkDefinition>,
+    signaling: Box<dyn Signaling>,
+    door: &Door,
+) {
+    let serving = session::serve(Arc::clone(desktop), Arc::clone(definition), signaling, door.enter());
+    let cancel = desktop.cancel.clone();
+    desktop.tasks.spawn(async move {
+        // The session ends itself on a shutdown; a set-up is simply given up.
+        tokio::pin!(serving);
+        tokio::select! {
+            biased;
+            () = &mut serving => {}
+            () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(3)).await } => {}
+        }
+    });
 }
 
 /// Accepts until the link is closed. Sessions that came by it go on after that.
@@ -106,20 +157,7 @@ async fn listen(
     let accepting = async {
         loop {
             match listener.accept().await {
-                Ok(signaling) => {
-                    let (desktop_here, link) = (Arc::clone(&desktop), Arc::clone(&definition));
-                    let serving = session::serve(desktop_here, link, signaling, door.enter());
-                    let cancel = desktop.cancel.clone();
-                    desktop.tasks.spawn(async move {
-                        // The session ends itself on a shutdown; a set-up is simply given up.
-                        tokio::pin!(serving);
-                        tokio::select! {
-                            biased;
-                            () = &mut serving => {}
-                            () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(3)).await } => {}
-                        }
-                    });
-                }
+                Ok(signaling) => begin_session(&desktop, &definition, signaling, &door),
                 Err(error) => {
                     tracing::debug!(
                         error = crate::error::with_causes(&error),

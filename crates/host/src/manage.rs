@@ -283,7 +283,23 @@ pub enum Reply {
     Failed {
         /// Why, for people.
         message: String,
+        /// Why, for programs.
+        #[serde(default)]
+        cause: FailureCause,
     },
+}
+
+/// Why a request was not carried out, for programs to branch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// The keychain or the database cannot be used.
+    Storage,
+    /// There is no such thing, it is not allowed, or anything else.
+    #[default]
+    #[serde(other)]
+    Other,
 }
 
 /// An agent as it is shown.

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 mod places;
 mod wrong;
 
-pub(crate) use places::places;
+pub(crate) use places::{own_addresses, places};
 use wrong::WrongProofs;
 
 /// How many invitations are open at once. More are forgotten by their own person.
@@ -399,9 +399,8 @@ fn told_ended(desktop: &Desktop, id: &InvitationId, why: PairFailure) {
 
 impl Desktop {
     /// Whether an invitation with this id is open, so that whoever names it may come as far as the exchange.
-    #[allow(dead_code, reason = "links that hear of an invitation before there is a session ask this")]
-    pub(crate) fn invitation_open(&self, id: &str) -> bool {
-        id.parse().is_ok_and(|id| self.invitations.is_open(Moment::now(), &id))
+    pub(crate) fn invitation_open(&self, id: &InvitationId) -> bool {
+        self.invitations.is_open(Moment::now(), id)
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use gatelodge_wire::IceServer;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use rtc::peer_connection::transport::{RTCDtlsRole, RTCDtlsTransportState};
@@ -24,8 +25,8 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
 use webrtc::peer_connection::{
     CipherSuiteId, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCCertificate,
     RTCConfigurationBuilder, RTCIceCandidateInit, RTCIceCandidateType, RTCIceGatheringState, RTCIceServer,
-    RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry, SettingEngineBuilder, StatsSelector,
-    crypto,
+    RTCIceTransportPolicy, RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry,
+    SettingEngineBuilder, StatsSelector, crypto,
 };
 
 use crate::identity::Identity;
@@ -76,19 +77,13 @@ const ICE_CHECKS: u16 = 40;
 /// Events that wait for the session: a handful of states, and channels up to the session's own limit.
 const EVENT_QUEUE: usize = 256;
 
-/// A STUN or TURN server.
-#[derive(Debug, Clone)]
-pub(crate) struct IceServer {
-    pub(crate) url: String,
-    pub(crate) username: String,
-    pub(crate) credential: String,
-}
-
 /// What a peer connection is built from.
 #[derive(Debug)]
 pub(crate) struct EngineConfig<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) ice_servers: &'a [IceServer],
+    /// Whether relayed paths only are offered and used.
+    pub(crate) relay_only: bool,
     /// Whether both peers are on this machine: loopback candidates are then offered.
     pub(crate) local: bool,
     /// Addresses to bind instead of those of all interfaces.
@@ -153,13 +148,16 @@ impl Engine {
             .with_ice_connection_attempts(Some(ICE_CHECK_INTERVAL), Some(ICE_CHECKS))
             .build();
         let servers = config.ice_servers.iter().map(|server| RTCIceServer {
-            urls: vec![server.url.clone()],
-            username: server.username.clone(),
-            credential: server.credential.clone(),
+            urls: server.urls.clone(),
+            username: server.username.clone().unwrap_or_default(),
+            credential: server.credential.clone().unwrap_or_default(),
         });
+        let policy =
+            if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
         let configuration = RTCConfigurationBuilder::new()
             .with_certificates(vec![certificate(config.identity)?])
             .with_ice_servers(servers.collect())
+            .with_ice_transport_policy(policy)
             .build();
         let handler = Handler { events };
         let connection = PeerConnectionBuilder::new()

@@ -9,8 +9,10 @@ use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use gatelodge_wire::Fingerprint;
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+use gatelodge_wire::{Fingerprint, signed_bytes};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SigningKey,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -152,6 +154,25 @@ impl Identity {
         &self.certificate
     }
 
+    /// Signs `content` with ECDSA P-256 and SHA-256, as something that means what `domain` says and nothing else: what is
+    /// signed is [`signed_bytes`](gatelodge_wire::signed_bytes) of both, which no DTLS handshake signs. Returns the
+    /// signature in ASN.1 DER form.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError::Sign`] if the system's random source fails.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the domain, which should be a constant, has a zero byte.
+    pub fn sign(&self, domain: &str, content: &[u8]) -> Result<Vec<u8>, IdentityError> {
+        let pair = KeyPair::from_pkcs8_der_and_sign_algo(
+            &PrivatePkcs8KeyDer::from(self.key.as_slice()),
+            &PKCS_ECDSA_P256_SHA256,
+        );
+        pair.and_then(|pair| pair.sign(&signed_bytes(domain, content))).map_err(IdentityError::Sign)
+    }
+
     pub(crate) fn private_key_der(&self) -> &[u8] {
         &self.key
     }
@@ -198,6 +219,9 @@ pub enum IdentityError {
     /// The certificate was made for another key.
     #[error("the certificate does not belong to the private key")]
     Mismatch,
+    /// Nothing could be signed.
+    #[error("could not sign with the identity's key")]
+    Sign(#[source] rcgen::Error),
     /// Other users could read the key.
     #[error("{} can be read by others (mode {mode:03o}); make it private with chmod 600", path.display())]
     Permissions {
@@ -263,6 +287,22 @@ mod tests {
         let rsa =
             "-----BEGIN PRIVATE KEY-----\nMAMCAQA=\n-----END PRIVATE KEY-----\n".to_owned() + certificate;
         assert!(matches!(Identity::from_pem(&rsa), Err(IdentityError::KeyKind(_))));
+    }
+
+    #[test]
+    fn a_signature_is_good_for_its_domain_and_content() {
+        use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+        let identity = Identity::generate().unwrap();
+        // As it is kept and loaded again.
+        let identity = Identity::from_pem(&identity.to_pem()).unwrap();
+        let signature = identity.sign("test v1", b"content").unwrap();
+        let (_, certificate) = X509Certificate::from_der(identity.certificate_der()).unwrap();
+        let key = certificate.public_key().subject_public_key.data.to_vec();
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key);
+        let signed = [&[b' '; 64][..], b"test v1\0content"].concat();
+        key.verify(&signed, &signature).unwrap();
+        assert!(key.verify(&signed_bytes("test v2", b"content"), &signature).is_err());
+        assert!(key.verify(&signed_bytes("test v1", b"Content"), &signature).is_err());
     }
 
     #[test]

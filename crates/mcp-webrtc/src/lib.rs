@@ -50,7 +50,8 @@
 //! # The parts
 //!
 //! - An [`Identity`] is a key with its certificate; its [`Fingerprint`] is the peer's name.
-//! - A link of [`signaling`] brings two session descriptions across: TCP, WebSocket, copy and paste, memory, or your own
+//! - A link of [`signaling`] brings two session descriptions across: TCP, WebSocket, a [rendezvous](signaling::rendezvous)
+//!   that both sides reach by outgoing connections, copy and paste, memory, or your own
 //!   [`Signaling`](signaling::Signaling). It need not be trusted.
 //! - [`Session::builder`] sets up a [`Session`] over it. The peer's certificate is taken from the DTLS handshake, and
 //!   the [`admit`](SessionBuilder::admit) hook decides about it before a byte of a message is read.

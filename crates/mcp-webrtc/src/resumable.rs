@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use gatelodge_wire::{AckDue, Envelope, ImpossibleCount, Incoming, Outgoing, peek};
+use gatelodge_wire::{AckDue, Envelope, ImpossibleCount, Incoming, Outgoing, answered_id, peek};
 use tokio::sync::{Notify, watch};
 
 use crate::channel::{Channel, ChannelReceiver, ChannelSender, SendError};
@@ -209,7 +209,7 @@ impl ResumableChannel {
             };
             let outcome = if let (Some((key, message)), Some(sender)) = (next, &sender) {
                 let sending = self.send(sender.clone(), attached, key, message.clone());
-                if message.len() > ASIDE && matches!(peek(&message), Ok(Envelope::Response { .. })) {
+                if message.len() > ASIDE && is_response(&message) {
                     aside.push(Box::pin(sending));
                     continue;
                 }
@@ -258,6 +258,11 @@ impl ResumableChannel {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.lock()
     }
+}
+
+/// The beginning is enough where that tells.
+fn is_response(message: &[u8]) -> bool {
+    answered_id(message).is_some() || matches!(peek(message), Ok(Envelope::Response { .. }))
 }
 
 impl Shared {

@@ -9,6 +9,7 @@ mod intake;
 mod limits;
 mod memory;
 mod paste;
+pub mod rendezvous;
 mod socket;
 mod tcp;
 mod websocket;
@@ -16,7 +17,10 @@ mod websocket;
 use async_trait::async_trait;
 
 pub use error::SignalingError;
-pub use gatelodge_wire::{Candidate, PasteError, Signal, SignalError};
+pub use gatelodge_wire::{
+    Candidate, DeclineCode, IceServer, InvitationId, PasteError, RendezvousUrl, RendezvousUrlError, Signal,
+    SignalError,
+};
 pub use limits::SignalingLimits;
 pub use memory::{MemorySignaling, memory};
 pub use paste::PasteSignaling;
@@ -58,6 +62,12 @@ pub trait Signaling: Send + 'static {
         false
     }
 
+    /// STUN and TURN servers that come with the link: those that a rendezvous recommends. The session uses them beside its
+    /// own.
+    fn ice_servers(&self) -> Vec<IceServer> {
+        Vec::new()
+    }
+
     /// A short description for people, such as `TCP 192.0.2.7:5123`.
     fn describe(&self) -> String;
 }
@@ -82,6 +92,10 @@ impl Signaling for Box<dyn Signaling> {
 
     fn prefers_active_offer(&self) -> bool {
         (**self).prefers_active_offer()
+    }
+
+    fn ice_servers(&self) -> Vec<IceServer> {
+        (**self).ice_servers()
     }
 
     fn describe(&self) -> String {

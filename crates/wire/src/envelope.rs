@@ -122,6 +122,26 @@ pub fn peek(message: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
     }
 }
 
+/// Looks at the beginning of a message: if it is that of a response with its members in the usual order (`jsonrpc`, `id`,
+/// then `result` or `error`, and no space between them), returns the id. What follows is not read, which for an answer
+/// of a megabyte saves a millisecond.
+///
+/// `None` says nothing about the message, and an id does not say that it is a valid one: this is for messages that
+/// somebody has read as a whole, or about which a mistake does no harm.
+pub fn answered_id(message: &[u8]) -> Option<RawId<'_>> {
+    let rest = message.strip_prefix(br#"{"jsonrpc":"2.0","id":"#)?;
+    let start = &rest[..rest.len().min(MAX_ID + 1)];
+    let length = match start.strip_prefix(b"\"") {
+        // An escape may hide the end, so that such an id is left to `peek`.
+        Some(text) => text.iter().position(|byte| matches!(byte, b'"' | b'\\')).map(|end| end + 2)?,
+        None => start.iter().position(|byte| !(byte.is_ascii_digit() || *byte == b'-'))?,
+    };
+    let (id, rest) = rest.split_at_checked(length)?;
+    let is_response = rest.starts_with(br#","result":"#) || rest.starts_with(br#","error":"#);
+    let id = std::str::from_utf8(id).ok()?;
+    (is_response && !id.is_empty() && !id.ends_with('\\')).then_some(RawId(id))
+}
+
 /// The members that tell what a message is. The derived reader refuses members that stand there twice.
 #[derive(Deserialize)]
 struct Head<'a> {

@@ -14,6 +14,8 @@
 //! - [`Invitation`] is what a person hands to an agent; [`AgentPairing`] and [`DesktopPairing`] prove to each other with it
 //!   that nobody is in between.
 //! - [`Control`] is what the two sides of a session say to each other beside the MCP messages.
+//! - [`answered_id`] tells which request a long answer is to, by its beginning.
+//! - [`ClientMessage`] and [`ServerMessage`] are what a rendezvous and those who come to it say to each other.
 //! - [`peek`] tells what kind of JSON-RPC message some bytes are, for those who have to answer in its place;
 //!   [`read_message`] reads it strictly, for those who decide about it, and [`Json`] points into it.
 //!
@@ -57,6 +59,7 @@ mod invitation;
 mod line;
 mod pairing;
 mod paste;
+mod rendezvous;
 mod resume;
 mod sdp;
 mod signal;
@@ -67,7 +70,8 @@ pub use control::{
 };
 pub use envelope::{
     Elements, Envelope, EnvelopeError, Json, JsonError, MAX_DEPTH, MESSAGE_TOO_LARGE, Member, Members,
-    Message, MessageError, MessageFault, RawId, Strictness, misspelt, peek, read_message, too_large_error,
+    Message, MessageError, MessageFault, RawId, Strictness, answered_id, misspelt, peek, read_message,
+    too_large_error,
 };
 pub use fingerprint::{Fingerprint, FingerprintError, FingerprintWords, WordsError};
 pub use fragment::{FragmentError, FragmentLimits, Fragments, HEADER_LEN, Reassembler, split};
@@ -81,6 +85,11 @@ pub use pairing::{
     AgentPairing, AgentProved, DesktopPairing, PairBytesError, PairNonce, PairProof, WrongProof,
 };
 pub use paste::{MAX_PASTE_BYTES, PasteError, PasteKind, decode_paste, encode_paste, paste_is_complete};
+pub use rendezvous::{
+    ClientMessage, DeclineCode, IceServer, KnockId, KnockIdError, MAX_RENDEZVOUS_BYTES, Nonce, Opaque,
+    REGISTRATION_DOMAIN, RENDEZVOUS_PATH, RENDEZVOUS_VERSION, RendezvousErrorCode, RendezvousMessageError,
+    RendezvousRole, RendezvousUrl, RendezvousUrlError, ServerMessage, registration_content, signed_bytes,
+};
 pub use resume::{
     ACK_AFTER_BYTES, ACK_AFTER_MESSAGES, AckDue, ImpossibleCount, Incoming, MAX_KEPT_BYTES, Outgoing,
     RESUME_VERSION, ResumeToken, ResumeTokenError,

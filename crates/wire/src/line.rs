@@ -7,10 +7,10 @@ use bytes::Bytes;
 /// JSON has line breaks between its tokens only, where a space means the same (RFC 8259, section 2): in strings they
 /// are escaped. So each one becomes a space. A message without any is handed back as it is.
 pub fn one_line(message: Bytes) -> Bytes {
-    let breaks = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    if !message.iter().any(breaks) {
+    if memchr::memchr2(b'\n', b'\r', &message).is_none() {
         return message;
     }
+    let breaks = |byte: &u8| matches!(byte, b'\n' | b'\r');
     message.iter().map(|byte| if breaks(byte) { b' ' } else { *byte }).collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use gatelodge_wire::{Envelope, RawId, peek};
+use gatelodge_wire::{Envelope, RawId, answered_id, peek};
 use tokio::sync::Notify;
 
 /// The JSON-RPC code of an answer that stands in for one that cannot come any more: the server error range that
@@ -54,7 +54,8 @@ impl Calls {
 
     /// Notes a message from the server.
     pub(super) fn answered(&self, message: &[u8]) {
-        if let Ok(Envelope::Response { id, .. }) = peek(message) {
+        // What is wrong after its beginning is the client's to find out.
+        if let Some(id) = answered_id(message).or_else(|| response_id(message)) {
             let mut waiting = self.lock();
             if waiting.by_id.remove(&meaning(id)).is_none() && id.as_str() == "null" {
                 waiting.anonymous += 1;
@@ -99,6 +100,13 @@ impl Calls {
 fn meaning(id: RawId<'_>) -> String {
     let value = serde_json::from_str::<serde_json::Value>(id.as_str());
     value.map_or_else(|_| id.as_str().to_owned(), |value| value.to_string())
+}
+
+fn response_id(message: &[u8]) -> Option<RawId<'_>> {
+    match peek(message) {
+        Ok(Envelope::Response { id, .. }) => Some(id),
+        _ => None,
+    }
 }
 
 fn error(id: &str, reason: &str) -> Bytes {

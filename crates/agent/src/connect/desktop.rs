@@ -6,6 +6,8 @@ use gatelodge_wire::{
     CONTROL_LABEL, CONTROL_VERSION, ChannelCount, Control, Fingerprint, LentServer, RESUME_VERSION,
     RefusalCode, ResumeToken,
 };
+use mcp_webrtc::signaling::SignalingError;
+use mcp_webrtc::signaling::rendezvous::RendezvousError;
 use mcp_webrtc::{
     Admission, Channel, ChannelReceiver, ChannelSender, Identity, Session, SessionError, SessionEvents,
 };
@@ -79,12 +81,18 @@ pub(super) async fn reach(
     expected: Expected,
     stun: &[String],
 ) -> Result<Session, Failure> {
-    let signaling = place.open().await.map_err(|error| {
+    let signaling = place.open(identity, None).await.map_err(|error| {
         let reason = crate::failure::with_causes(&error);
-        Failure::new(
-            Exit::Unreachable,
-            format!("{place} cannot be reached: {reason}; is the desktop running, and is this its link?"),
-        )
+        match &error {
+            SignalingError::Rendezvous(error) => match **error {
+                RendezvousError::Declined { .. } => Failure::new(Exit::Refused, reason),
+                _ => Failure::new(Exit::Unreachable, reason),
+            },
+            _ => Failure::new(
+                Exit::Unreachable,
+                format!("{place} cannot be reached: {reason}; is the desktop running, and is this its link?"),
+            ),
+        }
     })?;
     let mut builder = Session::builder(identity).admit(|_| async { Admission::Admit });
     if let Expected::Given(fingerprint) | Expected::Paired(fingerprint) | Expected::Remembered(fingerprint) =

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use gatelodge_wire::{Control, LentServer, RefusalCode, resumable_label};
 use mcp_webrtc::{Acknowledgements, ResumableChannel, ResumableReceiver, SendError, SessionEvent, Source};
 use tokio::sync::{Mutex, mpsc};
@@ -15,7 +16,7 @@ use super::again::{Pauses, Way, is_final};
 use super::calls::Calls;
 use super::desktop::{self, Desktop, Offer};
 use super::lines::{Input, Output};
-use super::{LAST_ANSWERS, Outcome, refuse};
+use super::{LAST_ANSWERS, Outcome, pass_on, refuse};
 use crate::failure::{Exit, Failure};
 use crate::terminal::say;
 
@@ -79,8 +80,8 @@ pub(super) async fn carry(
 /// Brings messages to the client, until it does not read any more.
 async fn bring(mut receiver: ResumableReceiver, output: Arc<Mutex<Output>>, calls: Calls) {
     while let Some(message) = receiver.recv().await {
-        calls.answered(&message);
-        if output.lock().await.write(message).await.is_err() {
+        let ready = || receiver.recv().now_or_never().flatten();
+        if pass_on(message, ready, &mut *output.lock().await, &calls).await.is_err() {
             return;
         }
     }

@@ -6,11 +6,16 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::stdio::{self, Writer};
+
 /// The largest message from the MCP client, in bytes: what a desktop puts together (see the wire's fragment limits).
 pub(super) const MAX_MESSAGE: usize = 64 << 20;
 
 /// How many messages are read ahead. They wait here while the session is set up, and then for a slow path.
 const READ_AHEAD: usize = 64;
+
+/// What is read at once: what a pipe holds.
+const BUFFER: usize = 64 << 10;
 
 /// Messages from the MCP client.
 pub(super) struct Input {
@@ -26,7 +31,7 @@ pub(super) fn read_input() -> Input {
     let guard = ended.clone().drop_guard();
     tokio::spawn(async move {
         let _guard = guard;
-        let mut input = BufReader::with_capacity(64 << 10, tokio::io::stdin());
+        let mut input = BufReader::with_capacity(BUFFER, stdio::reader());
         loop {
             let mut line = Vec::new();
             let limit = MAX_MESSAGE as u64 + 2;
@@ -54,25 +59,45 @@ pub(super) fn read_input() -> Input {
 
 /// Messages to the MCP client.
 pub(super) struct Output {
-    stdout: tokio::io::Stdout,
-    line: Vec<u8>,
+    stdout: Writer,
+    /// Small messages that are written together.
+    lines: Vec<u8>,
 }
 
 impl Output {
     pub(super) fn new() -> Self {
-        Self { stdout: tokio::io::stdout(), line: Vec::new() }
+        Self { stdout: stdio::writer(), lines: Vec::new() }
     }
 
     /// Writes one message as one line, at once.
     pub(super) async fn write(&mut self, message: Bytes) -> std::io::Result<()> {
+        self.put(message).await?;
+        self.flush().await
+    }
+
+    /// Puts a message behind those that are written with the next [`Output::flush`].
+    pub(super) async fn put(&mut self, message: Bytes) -> std::io::Result<()> {
         let message = one_line(message);
-        self.line.clear();
-        self.line.extend_from_slice(&message);
-        self.line.push(b'\n');
-        self.stdout.write_all(&self.line).await?;
-        self.stdout.flush().await?;
-        // A large result should not stay in memory once it is written.
-        self.line.shrink_to(64 << 10);
-        Ok(())
+        if message.len() < BUFFER {
+            self.lines.extend_from_slice(&message);
+            self.lines.push(b'\n');
+            return Ok(());
+        }
+        // No copy of what is large.
+        self.flush().await?;
+        self.stdout.write_all(&message).await?;
+        self.stdout.write_all(b"\n").await
+    }
+
+    /// Returns whether there are so many messages that they had better be written.
+    pub(super) fn is_full(&self) -> bool {
+        self.lines.len() >= BUFFER
+    }
+
+    /// Writes what has been put in, in one call of the system where the pipe has room.
+    pub(super) async fn flush(&mut self) -> std::io::Result<()> {
+        self.stdout.write_all(&self.lines).await?;
+        self.lines.clear();
+        self.stdout.flush().await
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use gatelodge_wire::{Control, LentServer, server_label};
 use mcp_webrtc::{SendError, Sent};
 use tokio::sync::Mutex;
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use super::calls::Calls;
 use super::desktop::{Desktop, left_without_a_word};
 use super::lines::{Input, Output};
-use super::{LAST_ANSWERS, refuse};
+use super::{LAST_ANSWERS, pass_on, refuse};
 use crate::failure::{Exit, Failure};
 use crate::terminal::say;
 
@@ -31,8 +32,8 @@ pub(super) async fn carry(
         let (output, calls) = (Arc::clone(output), calls.clone());
         async move {
             while let Some(message) = receiver.recv().await {
-                calls.answered(&message);
-                if output.lock().await.write(message).await.is_err() {
+                let ready = || receiver.recv().now_or_never().flatten();
+                if pass_on(message, ready, &mut *output.lock().await, &calls).await.is_err() {
                     // Nobody reads the answers any more, so that there is nobody to tell.
                     return true;
                 }

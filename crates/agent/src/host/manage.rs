@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
-use gatelodge_host::manage::{AgentSummary, Reply, Request, SecretText};
+use gatelodge_host::manage::{AgentSummary, FailureCause, Reply, Request, SecretText};
 use gatelodge_host::{
-    EntryRule, Fingerprint, FolderAccess, Grant, LinkDefinition, LinkId, LinkKind, LinkPolicy,
-    ServerDefinition, ServerId, ServerKind, SessionId, SharedFolder, Timestamp, ToolRule, ToolRules,
+    EMBEDDED_PORT, EntryRule, Fingerprint, FolderAccess, Grant, LinkDefinition, LinkId, LinkKind, LinkPolicy,
+    RendezvousUrlError, ServerDefinition, ServerId, ServerKind, SessionId, SharedFolder, Timestamp, ToolRule,
+    ToolRules,
 };
 
 use crate::failure::{Exit, Failure};
@@ -181,13 +182,16 @@ pub(crate) enum Grants {
 pub(crate) enum Links {
     /// List the links
     List,
-    /// Add a link that listens for TCP or WebSocket signaling
+    /// Add a link: one that listens for TCP or WebSocket signaling, or a rendezvous at which known agents find this desktop
     Add {
         /// What to name it by
         id: LinkId,
-        /// Where to listen: tcp://ADDRESS:PORT or ws://ADDRESS:PORT
-        #[arg(value_parser = super::listen_address)]
-        listen: LinkKind,
+        /// Where to listen: tcp://ADDRESS:PORT or ws://ADDRESS:PORT; or `rendezvous`, followed by a URL
+        #[arg(value_name = "LISTEN|rendezvous", value_parser = link_way)]
+        way: Way,
+        /// The rendezvous: https://HOST, http://HOST:PORT, or embedded[=ADDRESS:PORT] for one in the desktop's own process
+        #[arg(value_name = "URL")]
+        url: Option<String>,
         /// The server that a plain peer gets, which cannot name one
         #[arg(long, value_name = "SERVER")]
         lend: Option<ServerId>,
@@ -291,8 +295,8 @@ pub(crate) async fn run(manage: Manage, json: bool) -> Result<(), Failure> {
     let desk = super::Desk::find().await?;
     let request = request(&desk, manage).await?;
     let reply = desk.ask(request).await?;
-    if let Reply::Failed { message } = &reply {
-        return Err(Failure::new(Exit::Other, message.clone()));
+    if let Reply::Failed { message, cause } = reply {
+        return Err(failed(message, cause));
     }
     let broken = matches!(&reply, Reply::Verified { broken: Some(_), .. });
     if json {
@@ -411,17 +415,40 @@ async fn links_request(desk: &super::Desk, links: Links) -> Result<Request, Fail
     };
     Ok(match links {
         Links::List => Request::Links,
-        Links::Add { id, listen, lend, ask_unknown } => {
+        Links::Add { id, way, url, lend, ask_unknown } => {
+            let usage = |error: String| Failure::new(Exit::Usage, error);
+            let kind = match (way, url) {
+                (Way::Listen(kind), None) => kind,
+                (Way::Listen(_), Some(_)) => {
+                    return Err(usage("only a rendezvous is followed by a URL".to_owned()));
+                }
+                (Way::Rendezvous, Some(url)) => rendezvous(&url).map_err(usage)?,
+                (Way::Rendezvous, None) => {
+                    return Err(usage(
+                        "say which rendezvous: https://HOST, http://HOST:PORT or embedded".to_owned(),
+                    ));
+                }
+            };
+            if ask_unknown && matches!(kind, LinkKind::Rendezvous { .. } | LinkKind::Embedded { .. }) {
+                return Err(usage(
+                    "at a rendezvous anybody can knock, so that unknown agents are turned away there without a question; \
+                     leave --ask-unknown out"
+                        .to_owned(),
+                ));
+            }
             let prompt = if ask_unknown { LinkPolicy::AskUnknown } else { LinkPolicy::PairedOnly };
             let name = id.to_string();
-            Request::PutLink {
-                link: LinkDefinition { id, name, kind: listen, server: lend, enabled: true, prompt },
-            }
+            Request::PutLink { link: LinkDefinition { id, name, kind, server: lend, enabled: true, prompt } }
         }
         Links::Remove { id } => Request::RemoveLink { link: id },
         Links::Enable { id } => switched(id, true).await?,
         Links::Disable { id } => switched(id, false).await?,
     })
+}
+
+fn failed(message: String, cause: FailureCause) -> Failure {
+    let exit = if cause == FailureCause::Storage { Exit::Storage } else { Exit::Other };
+    Failure::new(exit, message)
 }
 
 /// Finds an agent by its fingerprint or its name.
@@ -431,7 +458,7 @@ async fn find(desk: &super::Desk, text: &str) -> Result<Fingerprint, Failure> {
     }
     let agents = match desk.ask(Request::Agents).await? {
         Reply::Agents { agents } => agents,
-        Reply::Failed { message } => return Err(Failure::new(Exit::Other, message)),
+        Reply::Failed { message, cause } => return Err(failed(message, cause)),
         _ => return Err(unexpected()),
     };
     let found = agents.iter().find(|agent| agent.label == text || agent.words == text);
@@ -483,6 +510,36 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
     number.checked_mul(seconds).filter(|total| *total > 0).map(Duration::from_secs).ok_or_else(wrong)
 }
 
+/// How a link that is added gets its peers.
+#[derive(Debug, Clone)]
+pub(crate) enum Way {
+    Listen(LinkKind),
+    Rendezvous,
+}
+
+fn link_way(text: &str) -> Result<Way, String> {
+    match text {
+        "rendezvous" => Ok(Way::Rendezvous),
+        _ => super::listen_address(text).map(Way::Listen),
+    }
+}
+
+/// Reads a rendezvous: a URL, or `embedded` with or without an address.
+pub(super) fn rendezvous(text: &str) -> Result<LinkKind, String> {
+    let anywhere = SocketAddr::from(([0, 0, 0, 0], EMBEDDED_PORT));
+    match text.strip_prefix("embedded") {
+        Some("") => Ok(LinkKind::Embedded { bind: anywhere }),
+        Some(rest) => match rest.strip_prefix('=').and_then(|address| address.parse().ok()) {
+            Some(bind) => Ok(LinkKind::Embedded { bind }),
+            None => Err("use embedded=ADDRESS:PORT, with a numeric address such as 0.0.0.0".to_owned()),
+        },
+        None => match text.parse() {
+            Ok(url) => Ok(LinkKind::Rendezvous { url }),
+            Err(error) => Err(RendezvousUrlError::to_string(&error)),
+        },
+    }
+}
+
 /// Reads where a link listens.
 pub(super) fn listen_address(text: &str) -> Result<LinkKind, String> {
     let wrong =
@@ -515,6 +572,20 @@ mod tests {
         assert_eq!(tool_rule("a=b=Allow"), Ok(("a=b".to_owned(), ToolRule::Allow)));
         for bad in ["write", "=allow", "write=", "write=maybe"] {
             assert!(tool_rule(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn rendezvous_are_read() {
+        let url = "https://meet.example.org".parse().unwrap();
+        assert_eq!(rendezvous("https://meet.example.org/"), Ok(LinkKind::Rendezvous { url }));
+        assert_eq!(rendezvous("embedded"), Ok(LinkKind::Embedded { bind: ([0, 0, 0, 0], 7424).into() }));
+        assert_eq!(
+            rendezvous("embedded=127.0.0.1:0"),
+            Ok(LinkKind::Embedded { bind: ([127, 0, 0, 1], 0).into() })
+        );
+        for bad in ["meet.example.org", "embedded=", "embedded:1", "embeddedx", "tcp://a:1", ""] {
+            assert!(rendezvous(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -163,7 +163,10 @@ fn in_words(prompt: &Prompt) -> String {
                 text += &format!("\n  (the beginning of {} bytes)", arguments.size());
             }
             if let Some(detail) = detail {
-                text += &format!("\n{}", indented(detail.text()));
+                text += &format!("\nAs files are now, that means\n{}", indented(detail.text()));
+                if !detail.is_whole() {
+                    text += "\n  (and more)";
+                }
             }
             text
         }

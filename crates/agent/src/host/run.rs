@@ -1,10 +1,11 @@
 //! The desktop as a process in the foreground: starts it, shows what happens, asks, and ends it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use gatelodge_host::manage::{Reply, Request};
 use gatelodge_host::upstream::guard::GuardCommand;
 use gatelodge_host::{
@@ -23,6 +24,8 @@ use crate::terminal::{harmless, say};
 /// Where a first start listens: on this machine only, at a port that nothing else is known to use.
 const FIRST_LINK: &str = "tcp://127.0.0.1:7420";
 
+/// How many bytes of events are written in one go: what a pipe holds.
+const SHOWN_AT_ONCE: usize = 64 << 10;
 /// What opens an invitation when it is typed.
 const PAIR: &str = "pair";
 
@@ -51,6 +54,15 @@ pub(crate) struct Options {
     /// Listen here, for agents that may ask to come in: tcp://ADDRESS:PORT or ws://ADDRESS:PORT, port 0 for a free one; may be repeated
     #[arg(long, value_name = "URL", value_parser = super::listen_address)]
     link: Vec<LinkKind>,
+
+    /// Be found by known agents at a rendezvous: https://HOST, http://HOST:PORT, or embedded[=ADDRESS:PORT] for one in this
+    /// process that agents on the same network reach (by default on all addresses, port 7424); may be repeated
+    #[arg(long, value_name = "URL", value_parser = super::rendezvous)]
+    rendezvous: Vec<LinkKind>,
+
+    /// Trust the certification authorities in this file (PEM) for rendezvous, beside the public ones
+    #[arg(long, value_name = "FILE", env = crate::place::CA_FILE_VARIABLE)]
+    ca_file: Option<PathBuf>,
 
     /// The server that plain peers on these links get, which cannot name one; the only one if there is one
     #[arg(long, value_name = "SERVER")]
@@ -86,6 +98,7 @@ pub(super) async fn run(options: Options, json: bool) -> Result<(), Failure> {
         config.name = name;
     }
     config.stun = options.stun.clone();
+    config.ca_files.extend(options.ca_file.clone());
     config.approval_limit = Duration::from_secs(options.approval_seconds);
     config.resume_limit = Duration::from_secs(options.resume_seconds);
     config.transient = transient(&options)?;
@@ -119,7 +132,7 @@ impl Desktop {
                 biased;
                 () = &mut stop => return Ok(()),
                 event = self.events.recv() => match event {
-                    Some(event) => self.show(&event),
+                    Some(event) => self.show(event),
                     None => return Ok(()),
                 },
                 () = prompts.changed() => prompts.show(),
@@ -199,7 +212,7 @@ impl Desktop {
             let kind = super::listen_address(FIRST_LINK).map_err(|error| Failure::new(Exit::Other, error))?;
             let link = link("local", kind, Some(server.id.clone()))?;
             for request in [Request::PutServer { server }, Request::PutLink { link }] {
-                if let Reply::Failed { message } = self.host.perform(request).await {
+                if let Reply::Failed { message, .. } = self.host.perform(request).await {
                     return Err(Failure::new(Exit::Storage, message));
                 }
             }
@@ -213,7 +226,7 @@ impl Desktop {
     /// Opens an invitation and shows it.
     async fn invite(&self) {
         match self.host.perform(super::invite::Invite::default().request()).await {
-            Reply::Failed { message } => say!("{message}"),
+            Reply::Failed { message, .. } => say!("{message}"),
             reply if self.json => match serde_json::to_string(&reply) {
                 Ok(line) => println!("{line}"),
                 Err(error) => say!("the invitation cannot be shown: {error}"),
@@ -222,15 +235,24 @@ impl Desktop {
         }
     }
 
-    fn show(&self, event: &HostEvent) {
-        if self.json {
-            match serde_json::to_string(event) {
-                Ok(line) => println!("{line}"),
-                Err(error) => say!("an event cannot be shown: {error}"),
+    /// Shows an event, and those that have come with it: a busy agent makes thousands in a second.
+    fn show(&mut self, event: HostEvent) {
+        let mut lines = String::new();
+        let mut next = Some(event);
+        while let Some(event) = next {
+            if self.json {
+                match serde_json::to_string(&event) {
+                    Ok(line) => lines.extend([line.as_str(), "\n"]),
+                    Err(error) => say!("an event cannot be shown: {error}"),
+                }
+            } else if let Some(line) = show::event(&event) {
+                lines.extend([&harmless(&line), "\n"]);
             }
-        } else if let Some(line) = show::event(event) {
-            println!("{}", harmless(&line));
+            next =
+                if lines.len() < SHOWN_AT_ONCE { self.events.recv().now_or_never().flatten() } else { None };
         }
+        // Whoever has read the lines may have gone; the desktop stays.
+        let _ = std::io::stdout().lock().write_all(lines.as_bytes());
     }
 }
 
@@ -256,8 +278,14 @@ fn transient(options: &Options) -> Result<Transient, Failure> {
     let lend = options.lend.clone().or(only);
     let numbered = options.link.iter().zip(1..);
     let links = numbered.map(|(kind, number)| link(&format!("run-{number}"), kind.clone(), lend.clone()));
+    let mut links = links.collect::<Result<Vec<_>, _>>()?;
+    for (kind, number) in options.rendezvous.iter().zip(1..) {
+        let asks_nobody = LinkPolicy::PairedOnly;
+        let link = link(&format!("rendezvous-{number}"), kind.clone(), None)?;
+        links.push(LinkDefinition { prompt: asks_nobody, ..link });
+    }
     let approved: HashSet<_> = options.approve_fingerprint.iter().copied().collect();
-    Ok(Transient { servers, links: links.collect::<Result<_, _>>()?, approved })
+    Ok(Transient { servers, links, approved })
 }
 
 fn files(folders: Vec<SharedFolder>) -> Result<ServerDefinition, Failure> {

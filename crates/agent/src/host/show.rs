@@ -69,7 +69,8 @@ fn write_reply(out: &mut String, reply: &Reply) -> std::fmt::Result {
             let listens = match &link.kind {
                 LinkKind::Tcp { bind } => format!("tcp://{bind}"),
                 LinkKind::WebSocket { bind } => format!("ws://{bind}"),
-                _ => "an unknown kind".to_owned(),
+                LinkKind::Rendezvous { url } => format!("rendezvous {url}"),
+                LinkKind::Embedded { bind } => format!("embedded rendezvous on {bind}"),
             };
             let state = match open.iter().find(|(id, _)| *id == link.id) {
                 Some((_, address)) => format!("open at {address}"),

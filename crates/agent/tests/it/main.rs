@@ -19,6 +19,7 @@ mod keyring_outages;
 mod life;
 mod pairing;
 mod program;
+mod rendezvous;
 mod resuming;
 mod revocation;
 mod road;

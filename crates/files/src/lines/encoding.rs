@@ -1,7 +1,5 @@
 //! Messages to bytes. A tool's text is in its answer twice, as content and structured; a long one is escaped once.
 
-use std::io;
-
 use rmcp::model::{
     CallToolResult, ContentBlock, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult,
 };
@@ -10,17 +8,29 @@ use serde_json::Value;
 /// Shorter texts are escaped faster than they are compared.
 const LONG: usize = 1 << 10;
 
-/// Returns a message as a line.
-pub(super) fn encode(message: &ServerJsonRpcMessage) -> io::Result<Vec<u8>> {
+/// Returns a message as JSON, the same as `serde_json` writes and sooner where a tool's result is a long text.
+///
+/// # Errors
+///
+/// When `serde_json` can't write it.
+pub fn encode(message: &ServerJsonRpcMessage) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = Vec::new();
+    encode_into(&mut bytes, message)?;
+    Ok(bytes)
+}
+
+/// Appends a message to a buffer, as [`encode`] writes it.
+pub(super) fn encode_into(
+    bytes: &mut Vec<u8>,
+    message: &ServerJsonRpcMessage,
+) -> Result<(), serde_json::Error> {
     if let JsonRpcMessage::Response(response) = message
         && let ServerResult::CallToolResult(result) = &response.result
         && let Some(text) = text_given_twice(result)
     {
-        return encode_text(&response.id, result, text);
+        return encode_text(bytes, &response.id, result, text);
     }
-    let mut bytes = serde_json::to_vec(message)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    serde_json::to_writer(bytes, message)
 }
 
 fn text_given_twice(result: &CallToolResult) -> Option<&str> {
@@ -32,31 +42,36 @@ fn text_given_twice(result: &CallToolResult) -> Option<&str> {
         .then_some(&text.text)
 }
 
-fn encode_text(id: &RequestId, result: &CallToolResult, text: &str) -> io::Result<Vec<u8>> {
+fn encode_text(
+    bytes: &mut Vec<u8>,
+    id: &RequestId,
+    result: &CallToolResult,
+    text: &str,
+) -> Result<(), serde_json::Error> {
     // An escape in eight characters is usual for text with short lines.
-    let mut bytes = Vec::with_capacity(2 * text.len() + text.len() / 4 + 256);
+    bytes.reserve(2 * text.len() + text.len() / 4 + 256);
     bytes.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    serde_json::to_writer(&mut bytes, id)?;
+    serde_json::to_writer(&mut *bytes, id)?;
     bytes.extend_from_slice(b",\"result\":{\"content\":[{\"type\":\"text\",\"text\":");
     let start = bytes.len();
-    escape(text, &mut bytes);
+    escape(text, bytes);
     let end = bytes.len();
     bytes.extend_from_slice(b"}],\"structuredContent\":{\"content\":");
     bytes.extend_from_within(start..end);
     bytes.push(b'}');
     if let Some(result_type) = &result.result_type {
         bytes.extend_from_slice(b",\"resultType\":");
-        serde_json::to_writer(&mut bytes, result_type)?;
+        serde_json::to_writer(&mut *bytes, result_type)?;
     }
     if let Some(is_error) = result.is_error {
         bytes.extend_from_slice(if is_error { b",\"isError\":true" } else { b",\"isError\":false" });
     }
     if let Some(meta) = &result.meta {
         bytes.extend_from_slice(b",\"_meta\":");
-        serde_json::to_writer(&mut bytes, meta)?;
+        serde_json::to_writer(&mut *bytes, meta)?;
     }
-    bytes.extend_from_slice(b"}}\n");
-    Ok(bytes)
+    bytes.extend_from_slice(b"}}");
+    Ok(())
 }
 
 /// Appends a JSON string. Sixteen bytes are looked at together, which compilers turn into one comparison.

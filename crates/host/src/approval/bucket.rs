@@ -4,27 +4,27 @@ use std::time::{Duration, Instant};
 
 /// How many requests are let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     /// How many at once.
-    pub(super) burst: u32,
+    pub(crate) burst: u32,
     /// How long it takes until one more may come.
-    pub(super) every: Duration,
+    pub(crate) every: Duration,
 }
 
 /// How many requests are still let through.
 #[derive(Debug, Clone)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     left: u32,
     filled: Instant,
 }
 
 impl Bucket {
-    pub(super) fn full(rate: Rate, now: Instant) -> Self {
+    pub(crate) fn full(rate: Rate, now: Instant) -> Self {
         Self { left: rate.burst, filled: now }
     }
 
     /// Takes one, if there is one.
-    pub(super) fn take(&mut self, rate: Rate, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, rate: Rate, now: Instant) -> bool {
         self.fill(rate, now);
         let there = self.left > 0;
         self.left = self.left.saturating_sub(1);
@@ -32,7 +32,7 @@ impl Bucket {
     }
 
     /// Whether it is as if it had never been used.
-    pub(super) fn is_full(&mut self, rate: Rate, now: Instant) -> bool {
+    pub(crate) fn is_full(&mut self, rate: Rate, now: Instant) -> bool {
         self.fill(rate, now);
         self.left == rate.burst
     }

@@ -7,24 +7,44 @@ use std::time::Duration;
 use gatelodge_wire::{Fingerprint, RefusalCode};
 
 use super::kept::Kept;
-use super::{AgentSummary, Reply, Request, SecretText, SessionSummary};
+use super::{AgentSummary, FailureCause, Reply, Request, SecretText, SessionSummary};
 use crate::activity::{ActivityEntry, ActivityEvent, ActivityFilter, AgentChange, ChainVerdict};
 use crate::desktop::Desktop;
 use crate::error::with_causes;
 use crate::event::HostEvent;
 use crate::grant::Grant;
+use crate::keychain::KeychainError;
 use crate::links;
 use crate::pairing::{self, DEFAULT_INVITATION_TIME, Moment};
-use crate::secret::SecretName;
+use crate::secret::{SecretError, SecretName};
 use crate::session::live::Refusal;
-use crate::store::Store;
-use crate::trust::{AgentLabel, AgentState, GrantsVerdict, Origin, Pairing};
+use crate::store::{Store, StoreError};
+use crate::trust::{AgentLabel, AgentState, GrantsVerdict, Origin, Pairing, TrustError};
 use crate::upstream::LogSource;
 
 /// The largest number of entries in one reply: what a line of JSON still carries with ease.
 const MAX_ENTRIES: usize = 1000;
 
-type Outcome = Result<Reply, String>;
+type Outcome = Result<Reply, Undone>;
+
+/// Why a request was not carried out.
+#[derive(Debug)]
+pub(super) struct Undone {
+    message: String,
+    cause: FailureCause,
+}
+
+impl From<String> for Undone {
+    fn from(message: String) -> Self {
+        Self { message, cause: FailureCause::Other }
+    }
+}
+
+impl From<Undone> for Reply {
+    fn from(Undone { message, cause }: Undone) -> Self {
+        Self::Failed { message, cause }
+    }
+}
 
 /// Carries out a request on a desktop that runs.
 pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) -> Reply {
@@ -47,7 +67,7 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
         }
         Request::ProbeServer { server } => match desktop.server(&server).await {
             Ok(Some(definition)) => super::probe::probe(desktop, &definition).await,
-            Ok(None) => Err(format!("there is no server {server}")),
+            Ok(None) => Err(format!("there is no server {server}").into()),
             Err(error) => Err(said(error)),
         },
         Request::Links => match desktop.links().await {
@@ -69,7 +89,7 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
             Ok(Reply::Invitations { invitations: desktop.invitations.list(Moment::now()) })
         }
         Request::CancelInvitation { invitation } => {
-            pairing::cancel(desktop, &invitation).map(|()| Reply::Done)
+            pairing::cancel(desktop, &invitation).map(|()| Reply::Done).map_err(Undone::from)
         }
         Request::Sessions => Ok(Reply::Sessions { sessions: sessions(desktop) }),
         Request::EndSession { session } => match desktop.sessions.get(session) {
@@ -77,7 +97,7 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
                 live.ending.end(Refusal::new(RefusalCode::Revoked, "the desktop's user ended the session"));
                 Ok(Reply::Done)
             }
-            None => Err(format!("there is no session {session}")),
+            None => Err(format!("there is no session {session}").into()),
         },
         other => {
             let effect = Effect::of(&other);
@@ -92,7 +112,7 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
             outcome
         }
     };
-    outcome.unwrap_or_else(|message| Reply::Failed { message })
+    outcome.unwrap_or_else(Reply::from)
 }
 
 /// Carries out a request while no desktop runs.
@@ -106,12 +126,12 @@ pub async fn perform_offline(kept: &Kept, request: Request) -> Reply {
         }),
         Request::Invitations => Ok(Reply::Invitations { invitations: Vec::new() }),
         Request::ServerLog { .. } | Request::ProbeServer { .. } | Request::EndSession { .. } => {
-            Err("no desktop is running; start it with: gatelodge host".to_owned())
+            Err("no desktop is running; start it with: gatelodge host".to_owned().into())
         }
         Request::Sessions => Ok(Reply::Sessions { sessions: Vec::new() }),
         other => perform_kept(kept, other).await,
     };
-    outcome.unwrap_or_else(|message| Reply::Failed { message })
+    outcome.unwrap_or_else(Reply::from)
 }
 
 fn reads_activity(request: &Request) -> bool {
@@ -211,7 +231,7 @@ fn kept_blocking(kept: &Kept, store: &Store, request: Request) -> Outcome {
         Request::PutServer { server } => store.put_server(&server).map(|()| Reply::Done).map_err(said),
         Request::RemoveServer { server } => match store.remove_server(&server).map_err(said)? {
             true => Ok(Reply::Done),
-            false => Err(format!("there is no server {server}")),
+            false => Err(format!("there is no server {server}").into()),
         },
         Request::Agents => agents(kept),
         Request::Trust { agent, label } => {
@@ -236,7 +256,7 @@ fn kept_blocking(kept: &Kept, store: &Store, request: Request) -> Outcome {
         Request::PutGrant { grant } => {
             let agent = grant.agent;
             if store.server(&grant.server).map_err(said)?.is_none() {
-                return Err(format!("there is no server {}; add it first", grant.server));
+                return Err(format!("there is no server {}; add it first", grant.server).into());
             }
             let mut grants = held(kept, &agent)?;
             // The definitions that were lent before stay lent.
@@ -253,7 +273,7 @@ fn kept_blocking(kept: &Kept, store: &Store, request: Request) -> Outcome {
             let before = grants.len();
             grants.retain(|held| held.server != server);
             if grants.len() == before {
-                return Err(format!("{server} is not granted to this agent"));
+                return Err(format!("{server} is not granted to this agent").into());
             }
             trust.set_grants(&agent, grants).map_err(said)?;
             changed(agent, AgentChange::Granted)
@@ -262,7 +282,7 @@ fn kept_blocking(kept: &Kept, store: &Store, request: Request) -> Outcome {
         Request::PutLink { link } => store.put_link(&link).map(|()| Reply::Done).map_err(said),
         Request::RemoveLink { link } => match store.remove_link(&link).map_err(said)? {
             true => Ok(Reply::Done),
-            false => Err(format!("there is no link {link}")),
+            false => Err(format!("there is no link {link}").into()),
         },
         Request::Activity { limit, before, agent } => {
             let filter = ActivityFilter { agent, ..ActivityFilter::default() };
@@ -313,28 +333,28 @@ fn kept_blocking(kept: &Kept, store: &Store, request: Request) -> Outcome {
             let known: SecretName = name.parse().map_err(said)?;
             match kept.secrets.delete(&known).map_err(said)? {
                 true => Ok(Reply::Done),
-                false => Err(format!("there is no secret {name}")),
+                false => Err(format!("there is no secret {name}").into()),
             }
         }
         Request::Secrets => {
             let names = kept.secrets.names().map_err(said)?;
             Ok(Reply::Secrets { names: names.iter().map(|name| name.as_str().to_owned()).collect() })
         }
-        _ => Err("this needs a running desktop; start it with: gatelodge host".to_owned()),
+        _ => Err("this needs a running desktop; start it with: gatelodge host".to_owned().into()),
     }
 }
 
 /// What an agent has now. Grants that count as none are replaced by what is set next.
-fn held(kept: &Kept, agent: &Fingerprint) -> Result<Vec<Grant>, String> {
+fn held(kept: &Kept, agent: &Fingerprint) -> Result<Vec<Grant>, Undone> {
     match kept.trust.grants_of(agent) {
         GrantsVerdict::Valid(grants) => Ok(grants),
         GrantsVerdict::NoRecord => {
             let hint = "let it in first, with: gatelodge host agents trust FINGERPRINT LABEL";
-            Err(format!("no agent is known by this fingerprint; {hint}"))
+            Err(format!("no agent is known by this fingerprint; {hint}").into())
         }
-        GrantsVerdict::Blocked => Err("this agent is blocked; trust it first".to_owned()),
+        GrantsVerdict::Blocked => Err("this agent is blocked; trust it first".to_owned().into()),
         GrantsVerdict::KeychainUnavailable(error) => Err(said(error)),
-        GrantsVerdict::Unreadable(reason) => Err(reason),
+        GrantsVerdict::Unreadable(reason) => Err(reason.into()),
         _ => Ok(Vec::new()),
     }
 }
@@ -380,6 +400,12 @@ fn grants(kept: &Kept, agent: Option<Fingerprint>) -> Outcome {
     Ok(Reply::Grants { grants: all, altered })
 }
 
-fn said(error: impl std::error::Error) -> String {
-    with_causes(&error)
+fn said(error: impl std::error::Error + 'static) -> Undone {
+    let message = with_causes(&error);
+    let any: &(dyn std::error::Error + 'static) = &error;
+    let storage = any.is::<KeychainError>()
+        || any.is::<StoreError>()
+        || matches!(any.downcast_ref(), Some(TrustError::Keychain(_) | TrustError::Store(_)))
+        || matches!(any.downcast_ref(), Some(SecretError::Keychain(_) | SecretError::Store(_)));
+    Undone { message, cause: if storage { FailureCause::Storage } else { FailureCause::Other } }
 }

@@ -1,6 +1,7 @@
 //! Asks a server what it has, in a process of its own.
 
 use super::Reply;
+use super::perform::Undone;
 use crate::desktop::Desktop;
 use crate::server::ServerDefinition;
 
@@ -13,7 +14,7 @@ struct Named {
     version: String,
 }
 
-pub(super) async fn probe(desktop: &Desktop, definition: &ServerDefinition) -> Result<Reply, String> {
+pub(super) async fn probe(desktop: &Desktop, definition: &ServerDefinition) -> Result<Reply, Undone> {
     let report = crate::session::probe(desktop, definition).await?;
     let named = |raw: &serde_json::value::RawValue| serde_json::from_str::<Named>(raw.get()).ok();
     let server = report.server_info.as_deref().and_then(named);

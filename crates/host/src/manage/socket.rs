@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{Reply, Request};
+use super::{FailureCause, Reply, Request};
 
 /// Why the running instance could not be asked.
 #[derive(Debug, Error)]
@@ -101,7 +101,10 @@ mod unix {
         tokio::time::timeout(REQUEST_LIMIT, reader.read_line(&mut line)).await??;
         let reply = match serde_json::from_str(&line) {
             Ok(request) => perform(request).await,
-            Err(error) => Reply::Failed { message: format!("the request is not understood: {error}") },
+            Err(error) => Reply::Failed {
+                message: format!("the request is not understood: {error}"),
+                cause: FailureCause::Other,
+            },
         };
         let mut reply = serde_json::to_vec(&reply)?;
         reply.push(b'\n');

@@ -5,15 +5,24 @@ use std::sync::PoisonError;
 
 use gatelodge_wire::{MAX_PLACES, PlaceScheme, PlaceUrl};
 
-use crate::desktop::Desktop;
+use crate::desktop::{Desktop, OpenLink};
+use crate::link::LinkKind;
 
 /// Returns the places for an invitation, the best first. Those that lead to this desktop from this machine alone are in it
 /// only if there is no other.
 pub(crate) fn places(desktop: &Desktop) -> Vec<PlaceUrl> {
     let open = desktop.open_links.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut addresses: Vec<_> = open.values().map(|link| link.address.clone()).collect();
+    // The links in a fixed order, rendezvous that are elsewhere first.
+    let mut links: Vec<_> = open.values().collect();
+    links.sort_by_key(|link| {
+        (!matches!(link.definition.kind, LinkKind::Rendezvous { .. }), link.definition.id.clone())
+    });
+    let of_link = |link: &OpenLink| match link.definition.kind {
+        LinkKind::Rendezvous { .. } | LinkKind::Embedded { .. } => link.places.clone(),
+        LinkKind::Tcp { .. } | LinkKind::WebSocket { .. } => link.address.iter().cloned().collect(),
+    };
+    let addresses: Vec<String> = links.into_iter().flat_map(of_link).collect();
     drop(open);
-    addresses.sort();
     chosen(&addresses, &own_addresses())
 }
 
@@ -36,6 +45,7 @@ fn chosen(addresses: &[String], own: &[IpAddr]) -> Vec<PlaceUrl> {
         let scheme = place.scheme();
         let bound = place.as_str().split_once("://").and_then(|(_, rest)| rest.parse::<SocketAddr>().ok());
         match bound {
+            Some(bound) if bound.ip().is_loopback() => found.push((Reach::Machine, place)),
             _ if matches!(scheme, PlaceScheme::Http | PlaceScheme::Https) => {
                 found.push((Reach::Rendezvous, place));
             }
@@ -53,7 +63,6 @@ fn chosen(addresses: &[String], own: &[IpAddr]) -> Vec<PlaceUrl> {
                     format!("{}://{here}", scheme.as_str()).parse().ok().map(|url| (Reach::Machine, url)),
                 );
             }
-            Some(bound) if bound.ip().is_loopback() => found.push((Reach::Machine, place)),
             _ => found.push((Reach::Chosen, place)),
         }
     }
@@ -70,7 +79,7 @@ fn chosen(addresses: &[String], own: &[IpAddr]) -> Vec<PlaceUrl> {
 }
 
 /// The machine's addresses by which others may reach it, those of real networks before those of virtual ones.
-fn own_addresses() -> Vec<IpAddr> {
+pub(crate) fn own_addresses() -> Vec<IpAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::warn!(%error, "the machine's addresses are not known");
         Vec::new()

@@ -5,9 +5,11 @@ mod lane;
 mod line;
 mod start;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
+use gatelodge_files::FileServer;
 use gatelodge_wire::{Control, Envelope, RefusalCode, peek};
 pub(super) use line::Line;
 pub(crate) use start::probe;
@@ -27,6 +29,9 @@ use line::LineSender;
 /// implementations. It has no control channel on which to hear why.
 const NOT_SERVED: i32 = -32_000;
 
+/// How long a file may take to be compared with what a call would make of it, before the person is asked without that.
+const PREVIEW_LIMIT: Duration = Duration::from_secs(2);
+
 /// What the parts of a channel share.
 #[derive(Clone)]
 struct Context {
@@ -36,6 +41,8 @@ struct Context {
     server: ServerId,
     number: u64,
     ending: Ending,
+    /// The built-in file server, where it is that: it can say what a call would change.
+    files: Arc<OnceLock<FileServer>>,
 }
 
 /// Serves a channel until it ends. `server` is what its label or its link names.
@@ -62,7 +69,7 @@ pub(super) async fn serve(
     };
     let number = desktop.next_number();
     let ending = live.channel_opened(number, server.clone());
-    let context = Context { desktop, live, control, server, number, ending };
+    let context = Context { desktop, live, control, server, number, ending, files: Arc::default() };
     let reason = context.run(line, &label, first).await;
     context.live.channel_closed(number);
     context.tell(HostEvent::ChannelClosed {
@@ -163,6 +170,14 @@ async fn refuse(
 async fn ask_about_call(context: Context, question: Question) -> Verdict {
     let arguments =
         question.arguments.as_deref().map_or("", |text| std::str::from_utf8(text).unwrap_or_default());
+    let detail = match context.files.get() {
+        Some(files) => {
+            let preview = files.preview(&question.tool, arguments.as_bytes());
+            // A folder that does not answer must not keep the question from being asked.
+            tokio::time::timeout(PREVIEW_LIMIT, preview).await.ok().flatten()
+        }
+        None => None,
+    };
     let request = Request {
         agent: context.live.agent,
         name: ClaimedName::new(&context.live.label()),
@@ -170,7 +185,7 @@ async fn ask_about_call(context: Context, question: Question) -> Verdict {
             server: context.server.clone(),
             tool: ShownText::new(&question.tool),
             arguments: ShownText::new(arguments),
-            detail: None,
+            detail: detail.as_deref().map(ShownText::new),
         },
     };
     let verdict = context.desktop.ask(request, Some(context.live.id)).await;

@@ -169,7 +169,7 @@ impl Transport<RoleServer> for InProcessTransport {
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
         let (inlet, limit) = (self.inlet.clone(), self.limit);
         async move {
-            let message = within_limit(serde_json::to_vec(&item)?, limit)?;
+            let message = within_limit(gatelodge_files::encode(&item)?, limit)?;
             inlet.put(message).await.ok_or(InProcessError::Ended)
         }
     }

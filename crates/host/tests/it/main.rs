@@ -6,4 +6,5 @@
 mod desktop_session;
 #[cfg(target_os = "linux")]
 mod keyring;
+mod rendezvous;
 mod upstream;

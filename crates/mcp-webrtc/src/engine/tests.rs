@@ -13,7 +13,8 @@ async fn connected(events: &mut mpsc::Receiver<EngineEvent>) {
 #[tokio::test]
 async fn own_peers_agree_on_a_suite_whose_key_needs_no_limit() {
     let (left_identity, right_identity) = (Identity::generate().unwrap(), Identity::generate().unwrap());
-    let config = |identity| EngineConfig { identity, ice_servers: &[], local: true, bind: &[] };
+    let config =
+        |identity| EngineConfig { identity, ice_servers: &[], relay_only: false, local: true, bind: &[] };
     let (left, mut left_events) = Engine::new(config(&left_identity)).await.unwrap();
     let (right, mut right_events) = Engine::new(config(&right_identity)).await.unwrap();
     left.open_channel("mcp").await.unwrap();

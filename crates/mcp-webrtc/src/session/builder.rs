@@ -4,13 +4,12 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gatelodge_wire::{Fingerprint, FragmentLimits};
+use gatelodge_wire::{Fingerprint, FragmentLimits, IceServer};
 
 use super::Session;
 use super::error::SessionError;
 use super::establish::{self, Role};
 use super::peer::{self, Admission, AdmissionHook, Peer};
-use crate::engine::IceServer;
 use crate::identity::Identity;
 use crate::signaling::Signaling;
 
@@ -27,6 +26,7 @@ pub struct SessionBuilder {
     pub(super) channels: Vec<String>,
     pub(super) max_channels: usize,
     pub(super) ice_servers: Vec<IceServer>,
+    pub(super) relay_only: bool,
     pub(super) bind: Vec<SocketAddr>,
     pub(super) local: Option<bool>,
     pub(super) fragments: Option<FragmentLimits>,
@@ -44,6 +44,7 @@ impl SessionBuilder {
             channels: Vec::new(),
             max_channels: DEFAULT_MAX_CHANNELS,
             ice_servers: Vec::new(),
+            relay_only: false,
             bind: Vec::new(),
             local: None,
             fragments: Some(FragmentLimits::default()),
@@ -88,21 +89,38 @@ impl SessionBuilder {
     /// Adds a STUN server (RFC 8489), such as `stun:stun.example.org:3478`. There is none by default, since asking one
     /// tells it this machine's address.
     pub fn stun(mut self, url: impl Into<String>) -> Self {
-        let (username, credential) = Default::default();
-        self.ice_servers.push(IceServer { url: url.into(), username, credential });
+        self.ice_servers.push(IceServer { urls: vec![url.into()], username: None, credential: None });
         self
     }
 
     /// Adds a TURN server (RFC 8656), such as `turn:turn.example.org:3478?transport=udp`. It relays encrypted packets
     /// where there is no direct path, and cannot read them.
     pub fn turn(
-        mut self,
+        self,
         url: impl Into<String>,
         username: impl Into<String>,
         credential: impl Into<String>,
     ) -> Self {
-        let (url, username, credential) = (url.into(), username.into(), credential.into());
-        self.ice_servers.push(IceServer { url, username, credential });
+        self.ice_server([url.into()], Some(username.into()), Some(credential.into()))
+    }
+
+    /// Adds a STUN or TURN server with all its URLs. Those that come with the link (see
+    /// [`Signaling::ice_servers`]) are used as well.
+    pub fn ice_server<U: Into<String>>(
+        mut self,
+        urls: impl IntoIterator<Item = U>,
+        username: Option<String>,
+        credential: Option<String>,
+    ) -> Self {
+        let urls = urls.into_iter().map(Into::into).collect();
+        self.ice_servers.push(IceServer { urls, username, credential });
+        self
+    }
+
+    /// Offers and uses relayed paths only, so that the peer does not learn this machine's addresses. Without a TURN server
+    /// there is no path then. Defaults to false.
+    pub fn relay_only(mut self, relay_only: bool) -> Self {
+        self.relay_only = relay_only;
         self
     }
 

@@ -98,9 +98,11 @@ impl Establishing {
     ) -> Option<(Actor, watch::Sender<Option<CloseReason>>)> {
         let cancel = self.cancel.clone();
         let local = self.builder.local.unwrap_or_else(|| self.signaling.is_local());
+        self.builder.ice_servers.extend(self.signaling.ice_servers());
         let config = EngineConfig {
             identity: &self.builder.identity,
             ice_servers: &self.builder.ice_servers,
+            relay_only: self.builder.relay_only,
             local,
             bind: &self.builder.bind,
         };

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use gatelodge_wire::SignalError;
 
+use super::rendezvous::RendezvousError;
+
 /// Why a signaling link could not be opened, or is of no further use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -77,6 +79,9 @@ pub enum SignalingError {
         /// The kind of link.
         link: &'static str,
     },
+    /// The rendezvous, or the desktop at it.
+    #[error(transparent)]
+    Rendezvous(Box<RendezvousError>),
     /// The link has been closed, or an earlier error has ended it.
     #[error("the signaling link is closed")]
     Closed,
@@ -84,6 +89,12 @@ pub enum SignalingError {
 
 /// The most bytes of a malformed object that an error shows: enough to recognise a protocol, too few for a key.
 pub(super) const EXCERPT_BYTES: usize = 48;
+
+impl From<RendezvousError> for SignalingError {
+    fn from(error: RendezvousError) -> Self {
+        Self::Rendezvous(Box::new(error))
+    }
+}
 
 impl SignalingError {
     pub(super) fn io(action: impl Into<String>, source: io::Error) -> Self {

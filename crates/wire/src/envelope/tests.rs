@@ -117,3 +117,29 @@ proptest! {
         prop_assert!(peek(&bytes).is_err());
     }
 }
+
+#[test]
+fn the_beginning_of_a_response_tells_its_id() {
+    let id = |message: &'static str| answered_id(message.as_bytes()).map(RawId::as_str);
+    for known in ["0", "-7", "18446744073709551615", r#""""#, r#""a b""#, "\"\u{e4}\""] {
+        for member in ["result", "error"] {
+            let message = format!(r#"{{"jsonrpc":"2.0","id":{known},"{member}":{{}}}}"#);
+            assert_eq!(answered_id(message.as_bytes()).map(RawId::as_str), Some(known), "{message}");
+        }
+    }
+    for unknown in [
+        "",
+        r#"{"jsonrpc":"2.0","id":"#,
+        r#"{"jsonrpc":"2.0","id":7"#,
+        r#"{"jsonrpc":"2.0","id":7,"method":"result"}"#,
+        r#"{"jsonrpc":"2.0","id":,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":null,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":"a\",\"result\":","method":"x"}"#,
+        r#"{"jsonrpc":"2.0","id":"a\\","result":{}}"#,
+        r#"{"jsonrpc":"2.0","method":"x","id":7,"result":{}}"#,
+    ] {
+        assert_eq!(id(unknown), None, "{unknown}");
+    }
+    let long = format!(r#"{{"jsonrpc":"2.0","id":"{}","result":{{}}}}"#, "x".repeat(2 * MAX_ID));
+    assert!(answered_id(long.as_bytes()).is_none());
+}

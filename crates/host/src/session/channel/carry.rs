@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use gatelodge_wire::{Envelope, RefusalCode, peek};
+use gatelodge_wire::{Envelope, RefusalCode, answered_id, peek};
 use mcp_webrtc::ChannelSender;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -72,18 +72,25 @@ pub(super) async fn carry(
     };
     let sending_to_server = send_to_server(upstream_sender.clone(), server_lane);
     let sending_to_agent = send_to_agent(channel_sender, agent_lane);
-    tokio::pin!(sending_to_server, sending_to_agent);
+    // What is waited for all the time is not set up anew for each message.
+    let (channel_ended, session_ended) = (context.ending.ended(), context.live.ending.ended());
+    let shut_down = context.desktop.cancel.cancelled();
+    let timer = sleep_until(Instant::now());
+    tokio::pin!(sending_to_server, sending_to_agent, channel_ended, session_ended, shut_down, timer);
     let mut widened = context.live.widened();
     let mut ended = carrying.agent_sent(first).await;
     while ended.is_none() {
         let (up, down) = (carrying.to_server.has_room(), carrying.to_agent.has_room());
         let (spare_up, spare_down) = (carrying.to_server.has_spare(), carrying.to_agent.has_spare());
         let deadline = carrying.deadline();
+        if let Some(deadline) = deadline.filter(|deadline| *deadline != timer.deadline()) {
+            timer.as_mut().reset(deadline);
+        }
         ended = tokio::select! {
             biased;
-            refusal = context.ending.ended() => Some(Err(refusal)),
-            refusal = context.live.ending.ended() => Some(Err(refusal)),
-            () = context.desktop.cancel.cancelled() => {
+            refusal = &mut channel_ended => Some(Err(refusal)),
+            refusal = &mut session_ended => Some(Err(refusal)),
+            () = &mut shut_down => {
                 Some(Err(Refusal::new(RefusalCode::Revoked, "the desktop is shutting down")))
             }
             () = &mut sending_to_server => Some(server_ended(context, &mut from_server).await),
@@ -103,7 +110,7 @@ pub(super) async fn carry(
                 Some(message) => carrying.server_sent(message).await,
                 None => Some(server_ended(context, &mut from_server).await),
             },
-            () = sleep_until(deadline) => carrying.tick().await,
+            () = &mut timer, if deadline.is_some() => carrying.tick().await,
             () = room.notified() => None,
         };
     }
@@ -157,7 +164,7 @@ async fn send_plainly(agent: ChannelSender, mut lane: LaneEnd) {
             message = lane.next(), if aside.len() < MAX_ASIDE => {
                 let Some(message) = message else { return };
                 let length = message.len();
-                if length > ASIDE && matches!(peek(&message), Ok(Envelope::Response { .. })) {
+                if length > ASIDE && is_response(&message) {
                     let agent = agent.clone();
                     aside.push(Box::pin(async move { (length, deliver(&agent, message).await) }));
                 } else {
@@ -169,6 +176,11 @@ async fn send_plainly(agent: ChannelSender, mut lane: LaneEnd) {
             }
         }
     }
+}
+
+/// The gate has read the message as a whole, so that its beginning is enough where that tells.
+fn is_response(message: &[u8]) -> bool {
+    answered_id(message).is_some() || matches!(peek(message), Ok(Envelope::Response { .. }))
 }
 
 /// Sends one message; `false` if the channel has ended.
@@ -237,13 +249,11 @@ impl Carrying<'_> {
         self.outputs().await
     }
 
-    /// When something has to be done that no message brings about.
-    fn deadline(&self) -> Instant {
+    /// When something has to be done that no message brings about, if ever.
+    fn deadline(&self) -> Option<Instant> {
         let gate = self.gate.deadline(Moment::now()).map(Instant::from_std);
         let waiting = (!self.withdrawals.is_empty()).then(|| self.told + STILL_WAITING);
-        // A day is as good as never, and no instant is out of range.
-        let never = Instant::now() + Duration::from_secs(86_400);
-        gate.into_iter().chain(waiting).min().unwrap_or(never)
+        gate.into_iter().chain(waiting).min()
     }
 
     async fn tick(&mut self) -> Ended {

@@ -12,6 +12,10 @@ const MESSAGES: usize = 256;
 /// How many of them must be free before another message is read: one message can set free many that were held.
 const SPARE: usize = 64;
 
+/// With this many free nobody can be waiting for room: messages are taken out in larger numbers than one only as far as
+/// large answers go aside, which are far fewer than the difference.
+const CROWDED: usize = 2 * SPARE;
+
 /// How many bytes a lane holds before nothing more is read for it. One message more may be of any size, so that the
 /// bound is this and the largest message.
 const BYTES: usize = 1 << 20;
@@ -33,11 +37,11 @@ pub(super) struct LaneEnd {
 #[derive(Debug)]
 struct State {
     bytes: AtomicUsize,
-    /// Shared by both lanes of a channel: its loop waits for either.
+    /// Shared by both lanes of a channel: its loop waits for either. Told only when somebody may be waiting.
     room: Arc<Notify>,
 }
 
-/// Makes a lane. `room` is told whenever a message has left.
+/// Makes a lane. `room` is told when a message has left a lane that was nearly full.
 pub(super) fn lane(room: &Arc<Notify>) -> (Lane, LaneEnd) {
     let (sender, receiver) = mpsc::channel(MESSAGES);
     let state = Arc::new(State { bytes: AtomicUsize::new(0), room: Arc::clone(room) });
@@ -74,7 +78,9 @@ impl LaneEnd {
 
     /// Says that a message has been sent on.
     pub(super) fn sent(&self, length: usize) {
-        self.state.bytes.fetch_sub(length, Ordering::Relaxed);
-        self.state.room.notify_one();
+        let bytes = self.state.bytes.fetch_sub(length, Ordering::Relaxed);
+        if bytes >= BYTES || self.queue.capacity() < CROWDED {
+            self.state.room.notify_one();
+        }
     }
 }

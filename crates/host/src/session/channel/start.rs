@@ -29,6 +29,7 @@ pub(super) async fn start(context: &Context, label: &str) -> Result<(Upstream, G
         ServerKind::Files { folders } => {
             let folders = granted(folders, grant.folders.as_deref());
             let server = FileServer::open(folders).map_err(|error| failed(context, &error))?;
+            let _ = context.files.set(server.clone());
             let (upstream, transport) = Upstream::in_process();
             context.desktop.tasks.spawn(async move {
                 match server.serve(transport).await {

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStderr;
+use tokio::time::Instant;
 
 use super::super::log::{LINE_BYTES, LogSource, ServerLog, harmless};
 
@@ -19,6 +21,13 @@ const LAST_LINE: usize = 1024;
 
 /// The size of one read.
 const READ: usize = 8 * 1024;
+
+/// How much is read in a [`WINDOW`]. A server that says more is slowed down: nobody reads it, and it should not cost the
+/// desktop a processor. Stack traces and start-up logs are far below.
+const WINDOW_BYTES: usize = 1 << 20;
+
+/// See [`WINDOW_BYTES`].
+const WINDOW: Duration = Duration::from_secs(1);
 
 /// The last lines of one process.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +60,8 @@ impl LastWords {
     }
 }
 
-/// Reads until the end. Never waits for anybody, so a child can't be stopped by what it has to say.
+/// Reads until the end. Never waits for anybody, so a child can't be stopped by what it has to say; a flood is read at a
+/// bounded rate.
 pub(super) async fn drain(mut stderr: ChildStderr, process: u32, log: Arc<ServerLog>, last: LastWords) {
     let mut chunk = vec![0; READ];
     let mut line = Vec::new();
@@ -61,10 +71,17 @@ pub(super) async fn drain(mut stderr: ChildStderr, process: u32, log: Arc<Server
         log.push(process, LogSource::Stderr, text);
         line.clear();
     };
+    let (mut window, mut read) = (Instant::now(), 0);
     loop {
+        if window.elapsed() >= WINDOW {
+            (window, read) = (Instant::now(), 0);
+        } else if read >= WINDOW_BYTES {
+            tokio::time::sleep_until(window + WINDOW).await;
+        }
         match stderr.read(&mut chunk).await {
             Ok(0) | Err(_) => break,
             Ok(count) => {
+                read += count;
                 for piece in chunk[..count].split_inclusive(|&byte| byte == b'\n') {
                     let (text, ends) = match piece.strip_suffix(b"\n") {
                         Some(text) => (text, true),

@@ -1,9 +1,8 @@
-//! The file server over standard input and output, for any client that starts servers as child processes.
-
-use std::os::fd::AsFd as _;
+//! The file server over byte streams, for any client that starts servers as child processes.
 
 use rmcp::ServiceExt as _;
 use rmcp::service::{QuitReason, ServerInitializeError};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{FileServer, lines};
 
@@ -19,10 +18,6 @@ pub enum ServeError {
     Task(#[source] tokio::task::JoinError),
 }
 
-/// What pipes hold from now on, so that a large message takes a few switches between processes and not hundreds. An
-/// unprivileged process may ask for as much.
-const PIPE: usize = 1 << 20;
-
 /// Makes this process give memory back in small pieces. To be called at the beginning of a program that is to be small:
 /// with huge pages, which some systems give to all, an allocator's first block is 2 MiB resident.
 pub fn keep_memory_small() {
@@ -32,20 +27,18 @@ pub fn keep_memory_small() {
     }
 }
 
-/// Serves one client over standard input and output, until its end of standard input. Nothing but messages of the
-/// protocol is written to standard output.
+/// Serves one client over its end of a pair of byte streams, such as standard input and output, until the end of what is
+/// to be read. Nothing but messages of the protocol is written.
 ///
 /// # Errors
 ///
 /// When the session can't begin, or the server fails.
-pub async fn serve_stdio(server: FileServer) -> Result<(), ServeError> {
-    #[cfg(target_os = "linux")]
-    for pipe in [&std::io::stdin().as_fd(), &std::io::stdout().as_fd()] {
-        // It may be a terminal or a socket.
-        let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
-    }
-    let transport = lines(tokio::io::stdin(), tokio::io::stdout());
-    let running = match server.serve(transport).await {
+pub async fn serve<R, W>(server: FileServer, reader: R, writer: W) -> Result<(), ServeError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let running = match server.serve(lines(reader, writer)).await {
         Ok(running) => running,
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
         Err(error) => return Err(ServeError::Begin(Box::new(error))),
