@@ -42,7 +42,7 @@ fn without_a_keyring_it_does_not_start_and_says_what_to_do() {
         desk.manage(&["agents", "trust", &agent, "Confidential-Label"]),
         Program::run_with(secret, "hush-hush-hush"),
     ] {
-        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert_eq!(ended.code, Some(8), "{ended:?}");
         assert!(ended.errors.contains("no keychain was found"), "{ended:?}");
     }
     let private = ["PRIVATE KEY", "BEGIN", "Confidential-Label", "hush-hush-hush"];
