@@ -12,5 +12,6 @@ mod identity;
 mod messages;
 mod opening;
 mod reopening;
+mod resuming;
 mod sizes;
 mod typed;
