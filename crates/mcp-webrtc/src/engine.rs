@@ -6,6 +6,7 @@
 mod runtime;
 mod socket;
 mod streams;
+mod stun;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,9 @@ use crate::identity::Identity;
 use crate::path::{CandidateKind, Path};
 use runtime::SessionRuntime;
 use streams::Streams;
+pub(crate) use stun::{
+    StunAnswer, StunRequest, TurnLogin, allocate_request, binding_request, release_request,
+};
 
 /// The largest message that one SCTP user message may hold, announced as `a=max-message-size` (RFC 8841, section 6).
 /// Browsers and aiortc use the same; the engine clamps larger values.
@@ -116,7 +120,9 @@ pub struct EngineError {
 }
 
 impl EngineError {
-    fn at<E: Into<Box<dyn std::error::Error + Send + Sync>>>(action: &'static str) -> impl FnOnce(E) -> Self {
+    pub(crate) fn at<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        action: &'static str,
+    ) -> impl FnOnce(E) -> Self {
         move |source| Self { action, source: Some(source.into()) }
     }
 }
