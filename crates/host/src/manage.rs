@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use gatelodge_wire::{Fingerprint, PlaceUrl};
 use serde::{Deserialize, Serialize};
 
+use crate::diagnosis::Check;
 use crate::event::SessionId;
 use crate::grant::Grant;
 use crate::link::{LinkDefinition, LinkId};
@@ -169,6 +170,8 @@ pub enum Request {
     },
     /// Lists the secrets' names.
     Secrets,
+    /// Looks for what keeps agents out. Takes up to 20 s.
+    Diagnose,
 }
 
 /// A secret on its way to the keychain. It can't be printed.
@@ -278,6 +281,11 @@ pub enum Reply {
     Secrets {
         /// In alphabetical order.
         names: Vec<String>,
+    },
+    /// What was found.
+    Diagnosis {
+        /// The findings, in the order in which they are of use.
+        checks: Vec<Check>,
     },
     /// It was not done.
     Failed {

@@ -10,6 +10,7 @@ use super::kept::Kept;
 use super::{AgentSummary, FailureCause, Reply, Request, SecretText, SessionSummary};
 use crate::activity::{ActivityEntry, ActivityEvent, ActivityFilter, AgentChange, ChainVerdict};
 use crate::desktop::Desktop;
+use crate::diagnosis;
 use crate::error::with_causes;
 use crate::event::HostEvent;
 use crate::grant::Grant;
@@ -92,6 +93,7 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
             pairing::cancel(desktop, &invitation).map(|()| Reply::Done).map_err(Undone::from)
         }
         Request::Sessions => Ok(Reply::Sessions { sessions: sessions(desktop) }),
+        Request::Diagnose => Ok(Reply::Diagnosis { checks: diagnosis::running(desktop).await }),
         Request::EndSession { session } => match desktop.sessions.get(session) {
             Some(live) => {
                 live.ending.end(Refusal::new(RefusalCode::Revoked, "the desktop's user ended the session"));

@@ -50,6 +50,8 @@ pub async fn network(asked: Network<'_>) -> Vec<Check> {
     }));
     // Loopback addresses are of use where everything is on this machine.
     let local = found.iter().any(|found| found.agent.as_ref().is_some_and(|agent| agent.is_local()));
+    // Links to listen at, and a rendezvous of this machine's own, are for peers on the same network.
+    let afar = (!places.is_empty() && !local) || !servers.is_empty();
     let knocking = found.iter().zip(&places).map(|(found, (prefix, _, desktop))| async move {
         match (desktop, &found.agent) {
             (Some(desktop), Some(agent)) => Some(knock(prefix, agent, *desktop).await),
@@ -70,10 +72,10 @@ pub async fn network(asked: Network<'_>) -> Vec<Check> {
     let out = mapped.replies.iter().any(|reply| reply.seen.is_ok())
         || relays.iter().any(|(_, relay)| relay.is_ok());
     checks.push(udp_check(&mapped, out));
-    checks.push(stun_check(&mapped));
+    checks.push(stun_check(&mapped, afar));
     checks.push(turn_check(&relays, mapped.mapping));
     checks.push(match gathered {
-        Ok(gathered) => candidates_check(&gathered, mapped.mapping),
+        Ok(gathered) => candidates_check(&gathered, mapped.mapping, afar),
         Err(error) => Check::failed(
             "candidates",
             format!("no UDP socket can be opened ({error})"),
@@ -116,7 +118,7 @@ fn udp_check(mapped: &MappingReport, out: bool) -> Check {
     }
 }
 
-fn stun_check(mapped: &MappingReport) -> Check {
+fn stun_check(mapped: &MappingReport, afar: bool) -> Check {
     let ok: Vec<String> = mapped
         .replies
         .iter()
@@ -130,6 +132,9 @@ fn stun_check(mapped: &MappingReport) -> Check {
         .iter()
         .filter_map(|reply| Some(format!("{}: {}", reply.url, reply.seen.as_ref().err()?)))
         .collect();
+    if mapped.replies.is_empty() && !afar {
+        return Check::skipped("stun", "there is no STUN server to ask; peers on the same network need none");
+    }
     if mapped.replies.is_empty() {
         return Check::warning(
             "stun",
@@ -233,25 +238,27 @@ fn cause(error: &RelayError) -> String {
     }
 }
 
-fn candidates_check(gathered: &[Gathered], mapping: Option<Mapping>) -> Check {
-    let of = |kind, name: &str| {
+fn candidates_check(gathered: &[Gathered], mapping: Option<Mapping>, afar: bool) -> Check {
+    let of = |kind, which: &str| {
         let of_kind: Vec<_> = gathered.iter().filter(|candidate| candidate.kind == kind).collect();
         let count = |v4: bool| of_kind.iter().filter(|candidate| candidate.address.is_ipv4() == v4).count();
-        match (count(true), count(false)) {
-            (0, 0) => format!("no {name}"),
-            (v4, 0) => format!("{v4} {name} (IPv4)"),
-            (0, v6) => format!("{v6} {name} (IPv6)"),
-            (v4, v6) => format!("{} {name} ({v4} IPv4, {v6} IPv6)", v4 + v6),
-        }
+        let families = match (count(true), count(false)) {
+            (0, 0) => return format!("no address {which}"),
+            (_, 0) => "IPv4".to_owned(),
+            (0, _) => "IPv6".to_owned(),
+            (v4, v6) => format!("{v4} IPv4, {v6} IPv6"),
+        };
+        let addresses = if of_kind.len() == 1 { "address" } else { "addresses" };
+        format!("{} {addresses} {which} ({families})", of_kind.len())
     };
     let found = format!(
-        "this side offers {}, {} and {}",
-        of(CandidateKind::Host, "addresses of its own"),
+        "this side offers {}, {}, and {}",
+        of(CandidateKind::Host, "of its own"),
         of(CandidateKind::Reflexive, "as seen from outside"),
         of(CandidateKind::Relayed, "at a relay")
     );
     let beyond = gathered.iter().any(|candidate| candidate.kind != CandidateKind::Host);
-    match (gathered.is_empty(), beyond || mapping == Some(Mapping::None)) {
+    match (gathered.is_empty(), beyond || !afar || mapping == Some(Mapping::None)) {
         (true, _) => Check::failed(
             "candidates",
             "this side has no address to offer to a peer",
