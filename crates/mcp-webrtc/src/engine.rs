@@ -276,6 +276,28 @@ impl Engine {
         })
     }
 
+    /// Returns what the engine has counted on the path in use: the last round trip, and bytes sent and received.
+    pub(crate) async fn counts(&self) -> (Option<Duration>, u64, u64) {
+        let report = self.connection.get_stats(Instant::now(), StatsSelector::None).await;
+        let (mut round_trip, mut sent, mut received) = (None, 0, 0);
+        for entry in report.iter() {
+            match entry {
+                RTCStatsReportEntry::IceCandidatePair(pair)
+                    if pair.nominated && pair.current_round_trip_time > 0.0 =>
+                {
+                    // Pairs that were in use earlier stay nominated; the shortest one is that in use.
+                    let measured = Duration::from_secs_f64(pair.current_round_trip_time.min(3600.0));
+                    round_trip = Some(round_trip.map_or(measured, |known: Duration| known.min(measured)));
+                }
+                RTCStatsReportEntry::Transport(transport) => {
+                    (sent, received) = (transport.bytes_sent, transport.bytes_received);
+                }
+                _ => {}
+            }
+        }
+        (round_trip, sent, received)
+    }
+
     /// Returns whether the peer has said goodbye on the secured path. The engine's connection state does not tell.
     pub(crate) async fn peer_closed(&self) -> bool {
         let Some(sctp) = self.connection.sctp().await else { return false };

@@ -87,10 +87,10 @@ pub use channel::{Channel, ChannelEnd, ChannelReceiver, ChannelSender, SendError
 pub use engine::EngineError;
 pub use gatelodge_wire::{Fingerprint, FragmentError, FragmentLimits, SdpError};
 pub use identity::{Identity, IdentityError};
-pub use path::{CandidateKind, Path};
+pub use path::{CandidateKind, Path, PathKind};
 pub use resumable::{Acknowledgements, ResumableChannel, ResumableReceiver, Source};
 pub use session::{
-    Admission, CloseReason, OpenError, Peer, Session, SessionBuilder, SessionError, SessionEvent,
-    SessionEvents, Stage,
+    Admission, CloseReason, Measurement, Measurements, OpenError, Peer, Session, SessionBuilder,
+    SessionError, SessionEvent, SessionEvents, Stage,
 };
 pub use transport::TransportError;
