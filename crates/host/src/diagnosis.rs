@@ -30,7 +30,7 @@ use crate::upstream::LoginShell;
 use crate::upstream::guard::GuardCommand;
 
 /// How long the keychain may take for a look-up without a prompt. A locked one that asks for its password is told as such.
-const KEYCHAIN_LIMIT: Duration = Duration::from_secs(5);
+const KEYCHAIN_LIMIT: Duration = Duration::from_secs(4);
 
 /// What to look at while no desktop runs.
 #[derive(Debug)]

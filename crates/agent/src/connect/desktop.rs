@@ -108,7 +108,10 @@ pub(super) async fn reach(
         SessionError::WrongPeer { found, .. } => wrong_desktop(place, expected, &found),
         error => Failure::new(
             Exit::Unreachable,
-            format!("no session with the desktop at {place}: {}", crate::failure::with_causes(&error)),
+            format!(
+                "no session with the desktop at {place}: {}. To find out more: gatelodge doctor {place}",
+                crate::failure::with_causes(&error)
+            ),
         ),
     })?;
     // It ends with the session.

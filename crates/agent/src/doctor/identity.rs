@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::identity::{FILE, MARK, Profile, entry, home};
 
 /// How long the keychain may take for a look-up without a prompt.
-const KEYCHAIN_LIMIT: Duration = Duration::from_secs(5);
+const KEYCHAIN_LIMIT: Duration = Duration::from_secs(4);
 
 /// Checks `identity` and `keychain`; returns the identity, if there is one.
 pub(super) async fn checks(profile: &Profile) -> Result<(Vec<Check>, Option<Identity>), Failure> {

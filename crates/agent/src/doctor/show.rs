@@ -27,10 +27,10 @@ pub(crate) fn show(mut checks: Vec<Check>, json: bool) -> Result<(), Failure> {
     let bad = |state| checks.iter().filter(|check| check.state == state).count();
     match (bad(CheckState::Failed), bad(CheckState::Warning)) {
         (0, 0) => Ok(()),
-        (failed, warnings) => Err(Failure::new(
-            Exit::Other,
-            format!("of {} checks {failed} failed and {warnings} warn", checks.len()),
-        )),
+        (failed, warnings) => {
+            let message = format!("{failed} of {} checks failed, {warnings} with a warning", checks.len());
+            Err(Failure::new(Exit::Other, message))
+        }
     }
 }
 

@@ -52,7 +52,12 @@ pub async fn mapping(urls: &[String]) -> MappingReport {
         match addresses {
             Ok(addresses) => {
                 for address in addresses {
-                    if address.is_ipv4() { &mut v4 } else { &mut v6 }.push((url.clone(), address));
+                    let family: &mut Vec<(String, SocketAddr)> =
+                        if address.is_ipv4() { &mut v4 } else { &mut v6 };
+                    // The STUN server and the TURN server are often one.
+                    if family.iter().all(|(_, known)| *known != address) {
+                        family.push((url.clone(), address));
+                    }
                 }
             }
             Err(reason) => replies.push(StunReply { url: url.clone(), seen: Err(reason) }),

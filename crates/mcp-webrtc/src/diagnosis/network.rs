@@ -194,7 +194,7 @@ fn turn_check(
             RelayError::NoCredentials => {
                 "whoever runs the rendezvous has to configure the TURN server's secret there"
             }
-            RelayError::Silent(_) | RelayError::Unsent { .. } => {
+            RelayError::Silent(_) | RelayError::Slow | RelayError::Unsent { .. } => {
                 "the TURN server is down, or a firewall is in between; without it a session between two strict NATs does not \
                  come about"
             }

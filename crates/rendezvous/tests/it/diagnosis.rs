@@ -259,7 +259,7 @@ async fn a_symmetric_nat_is_told_from_one_that_keeps_its_mapping() {
     assert_eq!(cone.mapping, Some(Mapping::EndpointIndependent), "{cone:?}");
     let symmetric = mapping(&[one.clone(), other.clone()]).await;
     assert_eq!(symmetric.mapping, Some(Mapping::Symmetric), "{symmetric:?}");
-    assert_eq!(mapping(&[one.clone()]).await.mapping, None);
+    assert_eq!(mapping(std::slice::from_ref(&one)).await.mapping, None);
 
     let (_server, url) = server(config()).await;
     let checks = diagnose(&url, options(), None, &[one, other]).await;
