@@ -122,6 +122,15 @@ pub enum HostEvent {
         /// The addresses between which packets travel now.
         path: String,
     },
+    /// A session's packets travel another way.
+    PathChanged {
+        /// Which one.
+        session: SessionId,
+        /// The addresses between which packets travel now.
+        path: String,
+        /// `direct`, `reflexive` (through a NAT) or `relayed`.
+        kind: String,
+    },
     /// A session has ended.
     Ended {
         /// Which one.

@@ -12,6 +12,7 @@ use crate::activity::{Activity, ActivityRecorder};
 use crate::approval::{Broker, QueueConfig};
 use crate::desktop::{Desktop, Parts, Transient};
 use crate::desktop_identity::IdentityEntryError;
+use crate::diagnosis::{self, Check};
 use crate::event::HostEvents;
 use crate::home::Home;
 use crate::housekeeping;
@@ -169,6 +170,11 @@ impl Host {
     /// Returns the URLs under which agents reach this desktop at the moment, the most useful ones first.
     pub fn places(&self) -> Vec<PlaceUrl> {
         crate::pairing::places(&self.desktop)
+    }
+
+    /// Looks for what keeps agents out, or from what they are lent. Takes up to 20 s.
+    pub async fn diagnose(&self) -> Vec<Check> {
+        diagnosis::running(&self.desktop).await
     }
 
     /// Ends all sessions and servers, writes the log out, and waits for it. Idempotent.

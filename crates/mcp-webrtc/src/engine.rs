@@ -6,6 +6,7 @@
 mod runtime;
 mod socket;
 mod streams;
+mod stun;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,9 @@ use crate::identity::Identity;
 use crate::path::{CandidateKind, Path};
 use runtime::SessionRuntime;
 use streams::Streams;
+pub(crate) use stun::{
+    StunAnswer, StunRequest, TurnLogin, allocate_request, binding_request, release_request,
+};
 
 /// The largest message that one SCTP user message may hold, announced as `a=max-message-size` (RFC 8841, section 6).
 /// Browsers and aiortc use the same; the engine clamps larger values.
@@ -120,7 +124,9 @@ pub struct EngineError {
 }
 
 impl EngineError {
-    fn at<E: Into<Box<dyn std::error::Error + Send + Sync>>>(action: &'static str) -> impl FnOnce(E) -> Self {
+    pub(crate) fn at<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        action: &'static str,
+    ) -> impl FnOnce(E) -> Self {
         move |source| Self { action, source: Some(source.into()) }
     }
 }
@@ -295,6 +301,28 @@ impl Engine {
             remote: SocketAddr::new(remote.address.parse().ok()?, remote.port),
             remote_kind: candidate_kind(remote.typ),
         })
+    }
+
+    /// Returns what the engine has counted on the path in use: the last round trip, and bytes sent and received.
+    pub(crate) async fn counts(&self) -> (Option<Duration>, u64, u64) {
+        let report = self.connection.get_stats(Instant::now(), StatsSelector::None).await;
+        let (mut round_trip, mut sent, mut received) = (None, 0, 0);
+        for entry in report.iter() {
+            match entry {
+                RTCStatsReportEntry::IceCandidatePair(pair)
+                    if pair.nominated && pair.current_round_trip_time > 0.0 =>
+                {
+                    // Pairs that were in use earlier stay nominated; the shortest one is that in use.
+                    let measured = Duration::from_secs_f64(pair.current_round_trip_time.min(3600.0));
+                    round_trip = Some(round_trip.map_or(measured, |known: Duration| known.min(measured)));
+                }
+                RTCStatsReportEntry::Transport(transport) => {
+                    (sent, received) = (transport.bytes_sent, transport.bytes_received);
+                }
+                _ => {}
+            }
+        }
+        (round_trip, sent, received)
     }
 
     /// Returns whether the peer has said goodbye on the secured path. The engine's connection state does not tell.

@@ -58,6 +58,7 @@
 //! - A [`Channel`] carries whole messages. `serve(channel)` makes it an rmcp transport for a server or a client;
 //!   [`Channel::send`] and [`Channel::recv`] hand the messages over as the bytes that they are, for a proxy that must
 //!   not retype them. A session may have several channels.
+//! - [`diagnosis`] finds out why a session does not come about.
 //!
 //! # Limits
 //!
@@ -72,6 +73,7 @@
 //! nothing crosses a thread between the socket and your code; to use more cores, run several of them.
 
 mod channel;
+pub mod diagnosis;
 mod engine;
 mod flow;
 mod identity;
@@ -85,10 +87,10 @@ pub use channel::{Channel, ChannelEnd, ChannelReceiver, ChannelSender, SendError
 pub use engine::EngineError;
 pub use gatelodge_wire::{Fingerprint, FragmentError, FragmentLimits, SdpError};
 pub use identity::{Identity, IdentityError};
-pub use path::{CandidateKind, Path};
+pub use path::{CandidateKind, Path, PathKind};
 pub use resumable::{Acknowledgements, ResumableChannel, ResumableReceiver, Source};
 pub use session::{
-    Admission, CloseReason, OpenError, Peer, Session, SessionBuilder, SessionError, SessionEvent,
-    SessionEvents, Stage,
+    Admission, CloseReason, Measurement, Measurements, OpenError, Peer, Session, SessionBuilder,
+    SessionError, SessionEvent, SessionEvents, Stage,
 };
 pub use transport::TransportError;

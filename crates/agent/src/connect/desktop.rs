@@ -9,7 +9,8 @@ use gatelodge_wire::{
 use mcp_webrtc::signaling::SignalingError;
 use mcp_webrtc::signaling::rendezvous::RendezvousError;
 use mcp_webrtc::{
-    Admission, Channel, ChannelReceiver, ChannelSender, Identity, Session, SessionError, SessionEvents,
+    Admission, Channel, ChannelReceiver, ChannelSender, Identity, Measurements, Session, SessionError,
+    SessionEvents,
 };
 use tokio::time::{Instant, timeout};
 
@@ -103,13 +104,30 @@ pub(super) async fn reach(
     for url in stun {
         builder = builder.stun(url);
     }
-    builder.answer(signaling).await.map_err(|error| match error {
+    let session = builder.answer(signaling).await.map_err(|error| match error {
         SessionError::WrongPeer { found, .. } => wrong_desktop(place, expected, &found),
         error => Failure::new(
             Exit::Unreachable,
-            format!("no session with the desktop at {place}: {}", crate::failure::with_causes(&error)),
+            format!(
+                "no session with the desktop at {place}: {}. To find out more: gatelodge doctor {place}",
+                crate::failure::with_causes(&error)
+            ),
         ),
-    })
+    })?;
+    // It ends with the session.
+    tokio::spawn(tell_path(session.measurements()));
+    Ok(session)
+}
+
+/// Says which way packets take, at first and whenever it is another one.
+async fn tell_path(mut measurements: Measurements) {
+    let mut told = None;
+    while let Some(measured) = measurements.next().await {
+        if told != Some(measured.path) {
+            say!("{measured}");
+            told = Some(measured.path);
+        }
+    }
 }
 
 fn wrong_desktop(place: &Place, expected: Expected, found: &Fingerprint) -> Failure {

@@ -96,6 +96,18 @@ fn write_reply(out: &mut String, reply: &Reply) -> std::fmt::Result {
                 session.id, session.since, session.link, session.path
             )?;
             writeln!(out, "  {}", session.agent)?;
+            if let Some(time) = session.rtt_ms.map(f64::from) {
+                writeln!(
+                    out,
+                    "  {} ({} here, {} there), round trip {time} ms, {} calls, {} bytes in, {} bytes out",
+                    session.kind,
+                    session.local_kind,
+                    session.remote_kind,
+                    session.calls,
+                    session.bytes_received,
+                    session.bytes_sent
+                )?;
+            }
             session.channels.iter().try_for_each(|server| writeln!(out, "  uses {server}"))
         }),
         Reply::Activity { entries } => entries.iter().try_for_each(|entry| writeln!(out, "{entry}")),
@@ -192,6 +204,7 @@ pub(super) fn event(event: &HostEvent) -> Option<String> {
             format!("session {session}: interrupted, {reason}; its agent is waited for, up to {seconds} s")
         }
         HostEvent::Resumed { session, path } => format!("session {session}: back, {path}"),
+        HostEvent::PathChanged { session, path, kind } => format!("session {session}: now {kind}, {path}"),
         HostEvent::Ended { session, reason } => format!("session {session}: ended, {reason}"),
         HostEvent::ChannelOpened { session, server, .. } => format!("session {session}: uses {server}"),
         HostEvent::ChannelClosed { session, server, reason, .. } => {

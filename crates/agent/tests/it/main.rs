@@ -13,6 +13,7 @@ mod bad_servers;
 mod desk;
 #[path = "../../../host/tests/it/desktop_session.rs"]
 mod desktop_session;
+mod doctor;
 mod files_alone;
 mod floods;
 mod isolation;

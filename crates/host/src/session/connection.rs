@@ -1,5 +1,6 @@
 //! One connection of an agent: what carries a session until it is lost, and perhaps takes the place of an earlier one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatelodge_wire::{CONTROL_LABEL, Control, RefusalCode};
@@ -7,8 +8,9 @@ use mcp_webrtc::{Channel, Session, SessionEvent, SessionEvents};
 use tokio::task::JoinSet;
 
 use super::control::{Claim, ControlChannel};
-use super::live::{Ending, Refusal};
+use super::live::{Ending, Live, Refusal};
 use super::resumable::ResumableChannels;
+use crate::event::EventSender;
 
 /// How long a peer that may be a Gatelodge agent has to say hello, so that the prompt can show what it calls itself.
 const HELLO_LIMIT: Duration = Duration::from_secs(3);
@@ -125,6 +127,11 @@ impl Connection {
         let (name, ending) = (self.name.clone(), self.ending.clone());
         self.tasks.spawn(self.control.clone().serve(channel, name, ending));
         None
+    }
+
+    /// Measures the path for the session that it carries.
+    pub(super) fn measure(&mut self, live: &Arc<Live>, events: &EventSender) {
+        self.tasks.spawn(Arc::clone(live).measure(self.session.measurements(), events.clone()));
     }
 
     /// Counts the messages of these channels with the agent from now on.

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use gatelodge_wire::{Fingerprint, RefusalCode, ResumeToken};
+use mcp_webrtc::{Measurement, Measurements};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Arrival;
 use crate::approval::bucket::{Bucket, Rate};
-use crate::event::SessionId;
+use crate::event::{EventSender, HostEvent, SessionId};
 use crate::grant::{Grant, ToolRule};
 use crate::link::LinkId;
 use crate::server::ServerId;
@@ -89,6 +90,10 @@ struct State {
     /// The addresses between which packets travel, or did before the connection was lost.
     path: String,
     interrupted: bool,
+    /// The last measurement of the connection, and what went over it and those before it.
+    measured: Option<Measurement>,
+    bytes: (u64, u64),
+    calls: u64,
     /// By what the agent may resume the session, and where it comes in then.
     resumption: Option<(ResumeToken, mpsc::Sender<Arrival>)>,
     label: String,
@@ -115,6 +120,39 @@ impl Live {
     /// Returns the addresses between which packets travel.
     pub(crate) fn path(&self) -> String {
         self.lock().path.clone()
+    }
+
+    /// Returns how the connection was when it was last measured, the bytes received and sent over all connections, and the
+    /// number of calls.
+    pub(crate) fn traffic(&self) -> (Option<Measurement>, (u64, u64), u64) {
+        let state = self.lock();
+        (state.measured, state.bytes, state.calls)
+    }
+
+    /// Counts a call of the agent.
+    pub(crate) fn called(&self) {
+        self.lock().calls += 1;
+    }
+
+    /// Measures a connection for as long as it lives, and tells of another path.
+    pub(super) async fn measure(self: Arc<Self>, mut measurements: Measurements, events: EventSender) {
+        let mut last: Option<Measurement> = None;
+        while let Some(measured) = measurements.next().await {
+            let (received, sent) = last.map_or((0, 0), |last| (last.bytes_received, last.bytes_sent));
+            let moved = last.is_some_and(|last| last.path != measured.path);
+            {
+                let mut state = self.lock();
+                state.bytes.0 += measured.bytes_received.saturating_sub(received);
+                state.bytes.1 += measured.bytes_sent.saturating_sub(sent);
+                state.measured = Some(measured);
+                state.path = measured.path.to_string();
+            }
+            if moved {
+                let (path, kind) = (measured.path.to_string(), measured.path.kind().to_string());
+                events.tell(HostEvent::PathChanged { session: self.id, path, kind });
+            }
+            last = Some(measured);
+        }
     }
 
     /// Returns whether the connection is lost, and the agent waited for.

@@ -66,6 +66,7 @@ impl Running {
         undecided: Option<OwnedSemaphorePermit>,
     ) -> String {
         self.control = connection.control.clone();
+        connection.measure(&self.live, &self.desktop.events);
         let admitted = match self.decide(&mut connection).await {
             Ok(admitted) => admitted,
             Err(reason) => {
@@ -284,6 +285,7 @@ impl Running {
         self.control.say(&Control::Resumed { channels: taken }).await;
         let path = super::path(&connection.session).await;
         self.live.set_path(path.clone());
+        connection.measure(&self.live, &self.desktop.events);
         self.desktop.events.tell(HostEvent::Resumed { session: self.live.id, path });
         Ok(connection)
     }

@@ -380,6 +380,7 @@ impl Carrying<'_> {
             self.record_refused().await;
         }
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.context.live.called();
         self.context.tell(HostEvent::Called {
             session: self.context.live.id,
             server: self.context.server.clone(),
