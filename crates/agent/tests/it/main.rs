@@ -15,6 +15,7 @@ mod desk;
 mod desktop_session;
 mod doctor;
 mod files_alone;
+mod floods;
 mod isolation;
 mod keyring_outages;
 mod life;

@@ -11,6 +11,7 @@ mod hostile;
 mod identity;
 mod measuring;
 mod messages;
+mod opening;
 mod reopening;
 mod resuming;
 mod sizes;
