@@ -9,6 +9,7 @@ mod closing;
 mod descriptions;
 mod hostile;
 mod identity;
+mod measuring;
 mod messages;
 mod opening;
 mod reopening;
