@@ -11,6 +11,8 @@ use serde_json::Value;
 pub struct Programs {
     /// The `gatelodge` command.
     pub gatelodge: PathBuf,
+    /// The rendezvous.
+    pub rendezvous: PathBuf,
     /// The recorder of `tests/recorder.rs`.
     pub recorder: PathBuf,
 }
@@ -29,7 +31,17 @@ impl Programs {
         static PROGRAMS: OnceLock<Programs> = OnceLock::new();
         PROGRAMS.get_or_init(|| {
             let output = Command::new(env!("CARGO"))
-                .args(["build", "--workspace", "--bin", "gatelodge", "--bin", "recorder", "--locked"])
+                .args([
+                    "build",
+                    "--workspace",
+                    "--bin",
+                    "gatelodge",
+                    "--bin",
+                    "recorder",
+                    "--bin",
+                    "gatelodge-rendezvous",
+                ])
+                .arg("--locked")
                 .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
                 .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
                 .output()
@@ -38,6 +50,7 @@ impl Programs {
             let messages = String::from_utf8_lossy(&output.stdout);
             Self {
                 gatelodge: executable(&messages, "gatelodge"),
+                rendezvous: executable(&messages, "gatelodge-rendezvous"),
                 recorder: executable(&messages, "recorder"),
             }
         })

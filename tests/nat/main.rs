@@ -1,0 +1,18 @@
+//! Desktops and agents behind NATs: real routers (netfilter's), a real relay (coturn), real processes.
+//!
+//! The networks are namespaces, which need root. Without it these tests are skipped and say so; in continuous integration
+//! they fail instead.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
+#![allow(dead_code, reason = "what the ways through other NATs need is there already")]
+
+#[path = "../../crates/host/tests/it/desktop_session.rs"]
+mod desktop_session;
+mod network;
+mod paths;
+mod people;
+#[path = "../../crates/agent/tests/it/program.rs"]
+mod program;
+mod servers;
+#[path = "../../crates/agent/tests/it/terminal.rs"]
+mod terminal;
