@@ -94,6 +94,22 @@ pub enum HostEvent {
         /// What is lent to it.
         servers: Vec<ServerId>,
     },
+    /// A session's connection is lost. Its servers go on, and the agent may come back.
+    Interrupted {
+        /// Which one.
+        session: SessionId,
+        /// What happened to the connection.
+        reason: String,
+        /// For how long the agent is waited for.
+        seconds: u64,
+    },
+    /// A session goes on over another connection.
+    Resumed {
+        /// Which one.
+        session: SessionId,
+        /// The addresses between which packets travel now.
+        path: String,
+    },
     /// A session has ended.
     Ended {
         /// Which one.

@@ -39,6 +39,8 @@ pub struct HostConfig {
     pub ca_files: Vec<PathBuf>,
     /// How long a prompt waits for an answer. No answer is a no. Defaults to 60 s.
     pub approval_limit: Duration,
+    /// How long a session is kept whose connection is lost, so that its agent can go on with it. Defaults to two minutes.
+    pub resume_limit: Duration,
     /// What counts for this run only.
     pub transient: Transient,
     /// The executable that ends servers when this process dies.
@@ -55,6 +57,7 @@ impl HostConfig {
             stun: Vec::new(),
             ca_files: Vec::new(),
             approval_limit: Duration::from_secs(60),
+            resume_limit: Duration::from_secs(120),
             transient,
             guard,
         }
@@ -109,6 +112,7 @@ impl Host {
             activity,
             broker: Broker::new(QueueConfig { time_limit: limit, ..QueueConfig::default() }),
             approval_seconds: u32::try_from(limit.as_secs()).unwrap_or(u32::MAX),
+            resume_limit: config.resume_limit,
             launcher,
             transient: config.transient,
         }));

@@ -332,6 +332,9 @@ pub struct SessionSummary {
     pub link: LinkId,
     /// The addresses between which packets travel.
     pub path: String,
+    /// Whether the connection is lost, and the agent waited for.
+    #[serde(default)]
+    pub interrupted: bool,
     /// Since when.
     pub since: Timestamp,
     /// The servers in use, one for each channel.

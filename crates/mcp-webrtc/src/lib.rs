@@ -76,6 +76,7 @@ mod engine;
 mod flow;
 mod identity;
 mod path;
+mod resumable;
 mod session;
 pub mod signaling;
 mod transport;
@@ -85,6 +86,7 @@ pub use engine::EngineError;
 pub use gatelodge_wire::{Fingerprint, FragmentError, FragmentLimits, SdpError};
 pub use identity::{Identity, IdentityError};
 pub use path::{CandidateKind, Path};
+pub use resumable::{Acknowledgements, ResumableChannel, ResumableReceiver, Source};
 pub use session::{
     Admission, CloseReason, OpenError, Peer, Session, SessionBuilder, SessionError, SessionEvent,
     SessionEvents, Stage,

@@ -89,9 +89,10 @@ fn write_reply(out: &mut String, reply: &Reply) -> std::fmt::Result {
         Reply::Sessions { sessions } if sessions.is_empty() => writeln!(out, "no sessions"),
         Reply::Sessions { sessions } => sessions.iter().try_for_each(|session| {
             let label = if session.label.is_empty() { "(waits for a verdict)" } else { &session.label };
+            let lost = if session.interrupted { " (interrupted; its agent is waited for)" } else { "" };
             writeln!(
                 out,
-                "{}: {label}, since {}, by {}, {}",
+                "{}: {label}, since {}, by {}, {}{lost}",
                 session.id, session.since, session.link, session.path
             )?;
             writeln!(out, "  {}", session.agent)?;
@@ -183,6 +184,10 @@ pub(super) fn event(event: &HostEvent) -> Option<String> {
             let lent = if lent.is_empty() { "nothing".to_owned() } else { lent };
             format!("session {session}: \"{label}\" is in and gets {lent}")
         }
+        HostEvent::Interrupted { session, reason, seconds } => {
+            format!("session {session}: interrupted, {reason}; its agent is waited for, up to {seconds} s")
+        }
+        HostEvent::Resumed { session, path } => format!("session {session}: back, {path}"),
         HostEvent::Ended { session, reason } => format!("session {session}: ended, {reason}"),
         HostEvent::ChannelOpened { session, server, .. } => format!("session {session}: uses {server}"),
         HostEvent::ChannelClosed { session, server, reason, .. } => {

@@ -20,6 +20,8 @@ mod life;
 mod pairing;
 mod program;
 mod rendezvous;
+mod resuming;
 mod revocation;
+mod road;
 mod terminal;
 mod terminal_prompts;

@@ -205,7 +205,8 @@ fn sessions(desktop: &Desktop) -> Vec<SessionSummary> {
         agent: live.agent.to_string(),
         label: if live.admitted() { live.label() } else { String::new() },
         link: live.link.clone(),
-        path: live.path.clone(),
+        path: live.path(),
+        interrupted: live.is_interrupted(),
         since: live.since,
         channels: live.channels().into_iter().map(|(_, server)| server).collect(),
     };

@@ -37,7 +37,8 @@ pub(super) async fn at_the_door(
     agent: &Fingerprint,
     door: &Door,
 ) -> Result<Option<OwnedSemaphorePermit>, String> {
-    if desktop.transient.approved.contains(agent) {
+    // Whoever has been let in, even if for once, may come back to go on with its session.
+    if desktop.transient.approved.contains(agent) || desktop.sessions.may_resume(agent) {
         return Ok(None);
     }
     let agent = *agent;

@@ -11,5 +11,6 @@ mod hostile;
 mod identity;
 mod messages;
 mod reopening;
+mod resuming;
 mod sizes;
 mod typed;

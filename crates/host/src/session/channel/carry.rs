@@ -8,13 +8,14 @@ use bytes::Bytes;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use gatelodge_wire::{Envelope, RefusalCode, answered_id, peek};
-use mcp_webrtc::{Channel, ChannelSender};
+use mcp_webrtc::ChannelSender;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::live::Refusal;
 use super::Context;
 use super::lane::{Lane, LaneEnd, lane};
+use super::line::{LaneSource, Line, LineSender};
 use crate::activity::{ActivityEvent, CallOutcome};
 use crate::approval::Verdict;
 use crate::desktop::GENTLE_END;
@@ -47,7 +48,7 @@ enum Decided {
 /// Carries messages until one side ends: the agent (`Ok`), or the server or the desktop (a reason for the agent).
 pub(super) async fn carry(
     context: &Context,
-    channel: Channel,
+    line: Line,
     first: Bytes,
     upstream: Upstream,
     grant: Grant,
@@ -58,7 +59,7 @@ pub(super) async fn carry(
     let (to_server, server_lane) = lane(&room);
     let (to_agent, agent_lane) = lane(&room);
     let (upstream_sender, mut from_server) = upstream.split();
-    let (channel_sender, mut from_agent) = channel.split();
+    let Line { sender: channel_sender, receiver: mut from_agent } = line;
     let mut carrying = Carrying {
         context,
         gate,
@@ -142,7 +143,14 @@ async fn send_to_server(server: UpstreamSender, mut lane: LaneEnd) {
     }
 }
 
-async fn send_to_agent(agent: ChannelSender, mut lane: LaneEnd) {
+async fn send_to_agent(agent: LineSender, lane: LaneEnd) {
+    match agent {
+        LineSender::Plain(agent) => send_plainly(agent, lane).await,
+        LineSender::Resumable { channel, .. } => channel.pump(LaneSource(lane)).await,
+    }
+}
+
+async fn send_plainly(agent: ChannelSender, mut lane: LaneEnd) {
     let mut aside: FuturesUnordered<BoxFuture<'_, (usize, bool)>> = FuturesUnordered::new();
     loop {
         tokio::select! {
