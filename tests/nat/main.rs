@@ -4,15 +4,17 @@
 //! they fail instead.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
-#![allow(dead_code, reason = "what the ways through other NATs need is there already")]
 
+#[expect(dead_code, reason = "these tests need less of it than others")]
 #[path = "../../crates/host/tests/it/desktop_session.rs"]
 mod desktop_session;
 mod network;
 mod paths;
 mod people;
+#[expect(dead_code, reason = "these tests need less of it than others")]
 #[path = "../../crates/agent/tests/it/program.rs"]
 mod program;
+mod restarts;
 mod servers;
 #[path = "../../crates/agent/tests/it/terminal.rs"]
 mod terminal;

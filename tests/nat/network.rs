@@ -157,6 +157,13 @@ impl Network {
         for address in [TURN, STUN, MEET] {
             let _ = writeln!(servers, "ip addr add {address}/32 dev lo");
         }
+        // What is for nowhere, such as a relayed packet for a private address, gets lost there without an error.
+        servers.push_str(
+            "ip link add out type veth peer name nowhere\nip addr add 100.64.0.1/30 dev out\n\
+             ip link set out up\nip link set nowhere up\n\
+             ip neigh add 100.64.0.2 lladdr 02:00:00:00:00:01 dev out nud permanent\n\
+             ip route add default via 100.64.0.2\n",
+        );
         internet.run(&servers)?;
         forward(internet)?;
         for (home, router, nat, inside, outside, name) in [

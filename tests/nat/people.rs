@@ -128,8 +128,15 @@ impl Agent<'_> {
         let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
         ask(&mut client, 1, "initialize", &hello);
         client.write("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
+        self.reads_more(desk, client)
+    }
+
+    /// Reads the note once more.
+    #[track_caller]
+    pub(crate) fn reads_more(&self, desk: &Desk, mut client: Program) -> Program {
         let read = json!({"name": "read_text_file", "arguments": {"path": desk.note()}});
-        let answer = ask(&mut client, 2, "tools/call", &read);
+        let id = 2 + client.said().len() as u64;
+        let answer = ask(&mut client, id, "tools/call", &read);
         assert!(answer.to_string().contains(NOTE), "{answer}");
         client
     }
