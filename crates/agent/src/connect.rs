@@ -32,7 +32,7 @@ use lines::{Input, Output};
 /// How long calls in flight may still take once the client has closed its side.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
-/// Makes a server that a desktop lends an ordinary stdio MCP server.
+/// Make a server that a desktop lends an ordinary stdio MCP server
 #[derive(Debug, clap::Args)]
 pub(crate) struct Connect {
     /// The desktop: a paired one's name or the beginning of its fingerprint, or a link:

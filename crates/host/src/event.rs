@@ -94,6 +94,18 @@ pub enum HostEvent {
         /// What is lent to it.
         servers: Vec<ServerId>,
     },
+    /// Nothing has come from a session's agent for some seconds. What it asks stays open: it may be heard again.
+    Unreachable {
+        /// Which one.
+        session: SessionId,
+        /// Whose.
+        agent: Fingerprint,
+    },
+    /// The agent of a session is heard again that was unreachable.
+    Reachable {
+        /// Which one.
+        session: SessionId,
+    },
     /// A session's connection is lost. Its servers go on, and the agent may come back.
     Interrupted {
         /// Which one.

@@ -10,6 +10,7 @@ mod streams;
 mod tests;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,7 +19,7 @@ use bytes::{Bytes, BytesMut};
 use gatelodge_wire::IceServer;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
-use rtc::peer_connection::transport::{RTCDtlsRole, RTCDtlsTransportState};
+use rtc::peer_connection::transport::{RTCDtlsRole, RTCDtlsTransportState, RTCSctpTransportState};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::{Mutex, Notify, mpsc};
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
@@ -78,6 +79,9 @@ const ICE_CHECKS: u16 = 40;
 /// any more.
 pub(crate) const CHECKED_FOR: Duration = ICE_CHECK_INTERVAL.saturating_mul(ICE_CHECKS as u32);
 
+/// Whoever waits for the association looks again after this long even if nothing said that there was progress.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// Events that wait for the session: a handful of states, and channels up to the session's own limit.
 const EVENT_QUEUE: usize = 256;
 
@@ -131,6 +135,8 @@ pub(crate) struct Engine {
     connection: Arc<dyn PeerConnection>,
     runtime: Arc<SessionRuntime>,
     streams: Arc<Mutex<Streams>>,
+    /// Whether the SCTP association has ever been seen to be up.
+    associated: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -173,11 +179,32 @@ impl Engine {
             .build()
             .await
             .map_err(EngineError::at("could not open UDP sockets for a connection"))?;
-        let streams = Arc::default();
-        Ok((Self { connection: Arc::new(connection), runtime, streams }, receiver))
+        let (streams, associated) = (Arc::default(), Arc::default());
+        Ok((Self { connection: Arc::new(connection), runtime, streams, associated }, receiver))
+    }
+
+    /// Waits until the SCTP association is up, which takes two round trips more than the DTLS handshake whose end
+    /// [`EngineState::Connected`] is. Returns at once if it has ever been up.
+    pub(crate) async fn associated(&self) {
+        while !self.associated.load(Ordering::Relaxed) {
+            let progress = self.runtime.progress().notified();
+            let sctp = self.connection.sctp().await;
+            if let Some(sctp) = sctp
+                && matches!(sctp.state().await, Ok(RTCSctpTransportState::Connected))
+            {
+                self.associated.store(true, Ordering::Relaxed);
+                return;
+            }
+            // Both outcomes lead to the same look.
+            let _ = tokio::time::timeout(LOOK_AGAIN, progress).await;
+        }
     }
 
     /// Opens a data channel: reliable and ordered, as MCP needs it.
+    ///
+    /// To be called before the session is described, or once it is [associated](Engine::associated). In between the
+    /// engine would lose the opening: it hands it to an association that still shakes hands and refuses it, and the channel
+    /// is never heard of again.
     pub(crate) async fn open_channel(&self, label: &str) -> Result<RawChannel, EngineError> {
         let init = RTCDataChannelInit { ordered: true, ..Default::default() };
         let mut streams = self.streams.lock().await;

@@ -184,6 +184,10 @@ pub(super) fn event(event: &HostEvent) -> Option<String> {
             let lent = if lent.is_empty() { "nothing".to_owned() } else { lent };
             format!("session {session}: \"{label}\" is in and gets {lent}")
         }
+        HostEvent::Unreachable { session, agent } => {
+            format!("session {session}: its agent is not reachable at the moment: {agent}")
+        }
+        HostEvent::Reachable { session } => format!("session {session}: its agent is reachable again"),
         HostEvent::Interrupted { session, reason, seconds } => {
             format!("session {session}: interrupted, {reason}; its agent is waited for, up to {seconds} s")
         }

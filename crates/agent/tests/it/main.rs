@@ -14,6 +14,7 @@ mod desk;
 #[path = "../../../host/tests/it/desktop_session.rs"]
 mod desktop_session;
 mod files_alone;
+mod floods;
 mod isolation;
 mod keyring_outages;
 mod life;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatelodge_wire::{CONTROL_LABEL, Control, RefusalCode};
-use mcp_webrtc::{Channel, Session};
+use mcp_webrtc::{Channel, Session, SessionEvent, SessionEvents};
 use tokio::task::JoinSet;
 
 use super::control::{Claim, ControlChannel};
@@ -25,6 +25,8 @@ pub(super) struct Connection {
     pub(super) control: ControlChannel,
     /// What the desktop calls itself.
     name: String,
+    /// What happens to the path.
+    events: SessionEvents,
     /// Ended by too much nonsense on the control channel.
     pub(super) ending: Ending,
     /// Channels that were opened before anybody may read them. The session bounds how many.
@@ -49,7 +51,21 @@ pub(super) enum Greeting {
 impl Connection {
     pub(super) fn new(session: Session, name: String) -> Self {
         let (control, ending) = (ControlChannel::default(), Ending::default());
-        Self { session, control, name, ending, early: Vec::new(), tasks: JoinSet::new() }
+        let events = session.events();
+        Self { session, control, name, events, ending, early: Vec::new(), tasks: JoinSet::new() }
+    }
+
+    /// Waits until the agent cannot be heard any more (`false`), or can again. Cancel-safe.
+    pub(super) async fn reachable(&mut self) -> bool {
+        loop {
+            match self.events.recv().await {
+                Some(SessionEvent::Interrupted) => return false,
+                Some(SessionEvent::Resumed) => return true,
+                Some(_) => {}
+                // Its end is noticed by other means.
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Waits until it is clear what the peer wants. An error says why the connection has ended.

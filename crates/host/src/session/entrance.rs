@@ -186,7 +186,7 @@ pub(super) async fn ask(
         }
         Verdict::Denied(denial) => {
             if denial == Denial::Blocked {
-                block(desktop, agent, label).await;
+                block(desktop, agent, Some(label)).await;
             }
             Err(refusal_of(denial))
         }
@@ -212,13 +212,26 @@ pub(super) async fn keep(
     Ok(Admitted { label: record.label.to_string(), grants: lent })
 }
 
-/// Writes down that the person does not want to be asked about an agent again.
-pub(super) async fn block(desktop: &Desktop, agent: Fingerprint, label: AgentLabel) {
-    let blocked = desktop.trust().run(move |trust| trust.block(&agent, Some(label)).map(|_| ())).await;
+/// Ends all sessions of an agent, and writes down that the person does not want to be asked about it again. `label` is what
+/// an agent without a record is called.
+pub(super) async fn block(desktop: &Desktop, agent: Fingerprint, label: Option<AgentLabel>) {
+    end_sessions(desktop, &agent);
+    let blocked = desktop.trust().run(move |trust| trust.block(&agent, label).map(|_| ())).await;
     if let Err(error) = blocked {
         tracing::warn!(error = crate::error::with_causes(&error), "the agent is not blocked for good");
     }
+    // Once more, for a session that came in between.
+    end_sessions(desktop, &agent);
     desktop.events.tell(HostEvent::Changed);
+}
+
+fn end_sessions(desktop: &Desktop, agent: &Fingerprint) {
+    for live in desktop.sessions.of(agent) {
+        live.ending.end(match live.admitted() {
+            true => Refusal::new(RefusalCode::Revoked, "the desktop's user has blocked this agent"),
+            false => refusal_of(Denial::Blocked),
+        });
+    }
 }
 
 /// What an agent is told of a no.

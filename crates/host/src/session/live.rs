@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use gatelodge_wire::{Fingerprint, RefusalCode, ResumeToken};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Arrival;
+use crate::approval::bucket::{Bucket, Rate};
 use crate::event::SessionId;
 use crate::grant::{Grant, ToolRule};
 use crate::link::LinkId;
@@ -65,6 +67,10 @@ impl Ending {
 /// How many connections wait to take a session's earlier one's place. Only an agent that has the token gets so far.
 const ARRIVALS: usize = 4;
 
+/// Refused requests of a session that get an entry of their own in the log. A model that tries what it may not do is far
+/// below this; one that does nothing else adds some 10 MB a day, which the log's bound takes.
+const REFUSALS: Rate = Rate { burst: 64, every: Duration::from_secs(3) };
+
 /// A session that is up.
 pub(crate) struct Live {
     pub(crate) id: SessionId,
@@ -74,6 +80,7 @@ pub(crate) struct Live {
     pub(crate) ending: Ending,
     /// Told when a grant becomes larger, so that open channels go by it.
     widened: watch::Sender<()>,
+    refusals: Mutex<Bucket>,
     state: Mutex<State>,
 }
 
@@ -96,7 +103,13 @@ impl Live {
     pub(crate) fn new(id: SessionId, agent: Fingerprint, link: LinkId, path: String) -> Self {
         let (since, ending) = (Timestamp::now(), Ending::default());
         let state = Mutex::new(State { path, ..State::default() });
-        Self { id, agent, link, since, ending, widened: watch::Sender::new(()), state }
+        let refusals = Mutex::new(Bucket::full(REFUSALS, Instant::now()));
+        Self { id, agent, link, since, ending, widened: watch::Sender::new(()), refusals, state }
+    }
+
+    /// Says whether one more refused request gets an entry of its own in the log.
+    pub(super) fn tells_of_refusal(&self, now: Instant) -> bool {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).take(REFUSALS, now)
     }
 
     /// Returns the addresses between which packets travel.

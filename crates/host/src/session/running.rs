@@ -122,6 +122,7 @@ impl Running {
     /// Waits for the verdict; an error is why the session ended before.
     async fn decide(&self, connection: &mut Connection) -> Result<Admitted, String> {
         let (session, control) = (connection.session.clone(), self.control.clone());
+        let ending = connection.ending.clone();
         let verdict = entrance::verdict(&self.desktop, &self.live, &self.link, &session, &control);
         tokio::pin!(verdict);
         let refusal = loop {
@@ -129,13 +130,14 @@ impl Running {
                 biased;
                 () = self.desktop.cancel.cancelled() => break shutting_down(),
                 refusal = self.live.ending.ended() => break refusal,
-                refusal = connection.ending.ended() => break refusal,
+                refusal = ending.ended() => break refusal,
                 reason = session.closed() => return Err(reason.to_string()),
                 channel = session.next_channel() => match channel {
                     // The session bounds how many there may be, and nobody reads them yet.
                     Some(channel) => connection.hold(channel),
                     None => return Err(session.closed().await.to_string()),
                 },
+                reachable = connection.reachable() => self.tell_reachable(reachable),
                 verdict = &mut verdict => match verdict {
                     Ok(admitted) => return Ok(admitted),
                     Err(refusal) => break refusal,
@@ -187,13 +189,13 @@ impl Running {
         for channel in connection.held() {
             self.take(channel);
         }
-        let session = connection.session.clone();
+        let (session, ending) = (connection.session.clone(), connection.ending.clone());
         loop {
             tokio::select! {
                 biased;
                 () = self.desktop.cancel.cancelled() => return Left::Over(shutting_down()),
                 refusal = self.live.ending.ended() => return Left::Over(refusal),
-                refusal = connection.ending.ended() => return Left::Over(refusal),
+                refusal = ending.ended() => return Left::Over(refusal),
                 arrival = arrival(&mut self.arrivals) => return Left::TakenOver(Box::new(arrival)),
                 reason = session.closed() => return self.left(connection, reason.to_string()),
                 channel = session.next_channel() => match channel {
@@ -203,6 +205,7 @@ impl Running {
                         return self.left(connection, reason);
                     }
                 },
+                reachable = connection.reachable() => self.tell_reachable(reachable),
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended {
                         tracing::error!(%error, "a task of a session failed");
@@ -210,6 +213,14 @@ impl Running {
                 }
             }
         }
+    }
+
+    fn tell_reachable(&self, reachable: bool) {
+        let (session, agent) = (self.live.id, self.live.agent);
+        self.desktop.events.tell(match reachable {
+            true => HostEvent::Reachable { session },
+            false => HostEvent::Unreachable { session, agent },
+        });
     }
 
     fn left(&self, connection: &Connection, reason: String) -> Left {

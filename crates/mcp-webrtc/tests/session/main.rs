@@ -10,6 +10,7 @@ mod descriptions;
 mod hostile;
 mod identity;
 mod messages;
+mod opening;
 mod reopening;
 mod resuming;
 mod sizes;

@@ -68,6 +68,7 @@ pub(super) async fn carry(
         asked: FuturesUnordered::new(),
         withdrawals: HashMap::new(),
         news: Vec::new(),
+        refused: 0,
         told: Instant::now(),
     };
     let sending_to_server = send_to_server(upstream_sender.clone(), server_lane);
@@ -116,6 +117,7 @@ pub(super) async fn carry(
     }
     carrying.gate.close(Moment::now());
     carrying.outputs().await;
+    carrying.record_refused().await;
     let gently = matches!(ended, Some(Ok(())));
     end_server(context, upstream_sender, from_server, gently);
     ended.unwrap_or(Ok(()))
@@ -215,6 +217,8 @@ struct Carrying<'a> {
     asked: FuturesUnordered<Asked>,
     withdrawals: HashMap<Ticket, AbortHandle>,
     news: Vec<ToolNews>,
+    /// Refused requests that are not in the log yet, and get one entry together.
+    refused: u64,
     /// When callers last heard that a person is being asked.
     told: Instant,
 }
@@ -368,6 +372,13 @@ impl Carrying<'_> {
         if call.from == Side::Server {
             return;
         }
+        if matches!(outcome, Outcome::Denied(_) | Outcome::Busy) {
+            if !self.context.live.tells_of_refusal(std::time::Instant::now()) {
+                self.refused += 1;
+                return;
+            }
+            self.record_refused().await;
+        }
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.context.tell(HostEvent::Called {
             session: self.context.live.id,
@@ -386,6 +397,14 @@ impl Carrying<'_> {
             arguments: None,
         };
         self.context.record(event).await;
+    }
+
+    /// Writes down how many requests were refused of which the log has nothing yet.
+    async fn record_refused(&mut self) {
+        let calls = std::mem::take(&mut self.refused);
+        if calls > 0 {
+            self.context.record(ActivityEvent::MoreRefused { calls }).await;
+        }
     }
 }
 
