@@ -79,6 +79,10 @@ const ICE_KEEP_ALIVE: Duration = Duration::from_secs(2);
 const ICE_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 const ICE_CHECKS: u16 = 40;
 
+/// How long both sides check the pairs that they know from the beginning. What has not been found by then is hardly found
+/// any more.
+pub(crate) const CHECKED_FOR: Duration = ICE_CHECK_INTERVAL.saturating_mul(ICE_CHECKS as u32);
+
 /// Whoever waits for the association looks again after this long even if nothing said that there was progress.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 

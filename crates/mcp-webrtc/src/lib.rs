@@ -65,7 +65,7 @@
 //! A plain peer takes messages up to the `a=max-message-size` of its description (65,536 bytes if it names none, RFC 8841
 //! section 6), and never gets a larger one. A peer that announces `a=x-mcp-fragments` takes up to what it says there;
 //! this library puts together 64 MiB unless told otherwise. Setting up a session takes at most 30 s for the
-//! descriptions, 30 s for the connection and 120 s for the admission; each has its option.
+//! descriptions, 15 s for the connection and 120 s for the admission; each has its option.
 //!
 //! # Runtime
 //!
@@ -90,7 +90,7 @@ pub use identity::{Identity, IdentityError};
 pub use path::{CandidateKind, Path, PathKind};
 pub use resumable::{Acknowledgements, ResumableChannel, ResumableReceiver, Source};
 pub use session::{
-    Admission, CloseReason, Measurement, Measurements, OpenError, Peer, Session, SessionBuilder,
-    SessionError, SessionEvent, SessionEvents, Stage,
+    Admission, CloseReason, Measurement, Measurements, NoPath, Offered, OpenError, Peer, Session,
+    SessionBuilder, SessionError, SessionEvent, SessionEvents, Stage,
 };
 pub use transport::TransportError;

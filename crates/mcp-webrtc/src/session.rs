@@ -8,6 +8,7 @@ mod builder;
 mod error;
 mod establish;
 mod measure;
+mod no_path;
 mod peer;
 
 use std::future::Future;
@@ -28,6 +29,7 @@ use crate::path::Path;
 pub use builder::SessionBuilder;
 pub use error::{SessionError, Stage};
 pub use measure::{Measurement, Measurements};
+pub use no_path::{NoPath, Offered};
 pub use peer::{Admission, Peer};
 
 /// How often a channel is opened until it is one that can be relied upon. Once is enough but for a rare coincidence.
