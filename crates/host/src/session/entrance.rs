@@ -20,6 +20,9 @@ use crate::trust::{AgentLabel, GrantsVerdict, Origin, Pairing};
 /// How long a peer that may be a Gatelodge agent has to say hello, so that the prompt can show what it calls itself.
 const HELLO_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long a blocked agent's sessions wait for the record of it: they are to be over within a second.
+const RECORD_LIMIT: Duration = Duration::from_millis(500);
+
 /// An agent that was let in.
 #[derive(Debug)]
 pub(super) struct Admitted {
@@ -212,17 +215,24 @@ pub(super) async fn keep(
     Ok(Admitted { label: record.label.to_string(), grants: lent })
 }
 
-/// Ends all sessions of an agent, and writes down that the person does not want to be asked about it again. `label` is what
-/// an agent without a record is called.
+/// Writes down that the person does not want to be asked about an agent again, and ends all of its sessions: after that is
+/// written, or before it where the keychain is slow. `label` is what an agent without a record is called.
 pub(super) async fn block(desktop: &Desktop, agent: Fingerprint, label: Option<AgentLabel>) {
-    end_sessions(desktop, &agent);
-    let blocked = desktop.trust().run(move |trust| trust.block(&agent, label).map(|_| ())).await;
+    let writing = desktop.trust().run(move |trust| trust.block(&agent, label).map(|_| ()));
+    tokio::pin!(writing);
+    let blocked = match tokio::time::timeout(RECORD_LIMIT, &mut writing).await {
+        Ok(blocked) => blocked,
+        Err(_) => {
+            // This may be the end of who waits here as well; what has begun to be written is written all the same.
+            end_sessions(desktop, &agent);
+            writing.await
+        }
+    };
     if let Err(error) = blocked {
         tracing::warn!(error = crate::error::with_causes(&error), "the agent is not blocked for good");
     }
-    // Once more, for a session that came in between.
-    end_sessions(desktop, &agent);
     desktop.events.tell(HostEvent::Changed);
+    end_sessions(desktop, &agent);
 }
 
 fn end_sessions(desktop: &Desktop, agent: &Fingerprint) {
