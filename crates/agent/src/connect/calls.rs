@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use gatelodge_wire::{Envelope, RawId, answered_id, peek};
+use serde::Deserialize;
 use tokio::sync::Notify;
 
 /// The JSON-RPC code of an answer that stands in for one that cannot come any more: the server error range that
@@ -46,6 +47,16 @@ impl Calls {
                 let number = waiting.made;
                 waiting.made += 1;
                 waiting.by_id.insert(meaning(id), number);
+            }
+            Ok(Envelope::Notification { method }) if method == "notifications/cancelled" => {
+                // A server does not answer it any more, and the client does not wait for that.
+                if let Ok(cancelled) = serde_json::from_slice::<Cancelled>(message) {
+                    let mut waiting = self.lock();
+                    waiting.by_id.remove(&cancelled.params.request_id.to_string());
+                    if waiting.is_over() {
+                        self.answered.notify_waiters();
+                    }
+                }
             }
             Ok(_) => {}
             Err(_) => self.lock().unreadable += 1,
@@ -96,6 +107,18 @@ impl Calls {
     }
 }
 
+/// The part of `notifications/cancelled` that says what is cancelled.
+#[derive(Deserialize)]
+struct Cancelled {
+    params: CancelledParams,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CancelledParams {
+    request_id: serde_json::Value,
+}
+
 /// Returns the id in one spelling: a server may answer `"\u00e9"` with `"é"`.
 fn meaning(id: RawId<'_>) -> String {
     let value = serde_json::from_str::<serde_json::Value>(id.as_str());
@@ -138,6 +161,19 @@ mod tests {
         calls.answered(null);
         assert!(!calls.lock().is_over());
         calls.answered(null);
+        tokio::time::timeout(std::time::Duration::from_secs(5), calls.all_answered()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_what_was_cancelled() {
+        let calls = Calls::default();
+        calls.asked(br#"{"jsonrpc":"2.0","id":"\u00e9","method":"a"}"#);
+        calls.asked(br#"{"jsonrpc":"2.0","id":2,"method":"a"}"#);
+        let cancel =
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"é","reason":"r"}}"#;
+        calls.asked(cancel.as_bytes());
+        assert!(!calls.lock().is_over());
+        calls.asked(br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#);
         tokio::time::timeout(std::time::Duration::from_secs(5), calls.all_answered()).await.unwrap();
     }
 
