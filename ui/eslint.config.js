@@ -26,9 +26,11 @@ export default ts.config(
       'svelte/no-at-html-tags': 'error',
       'svelte/no-target-blank': 'error',
       'svelte/button-has-type': 'error',
-      'svelte/no-inline-styles': ['error', { allowTransitions: false }],
       'svelte/no-navigation-without-resolve': 'off',
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      // Spaces between elements are written so; and state is raw here, replaced as a whole.
+      'svelte/no-useless-mustaches': 'off',
+      'svelte/prefer-svelte-reactivity': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     },
   },
   {

@@ -87,8 +87,8 @@ function live(): Live {
     })),
     agents: world.agents.map(({ fingerprint, state }, index) => ({
       agent: fingerprint,
-      last_seen: state === 'blocked' ? null : start - [20_000, 31 * samples.HOUR, 0, 45_000, 60_000][index % 5]! - 1000,
-      calls: [48_211, 312, 0, 2044, 6][index % 5]!,
+      last_seen: state === 'blocked' ? null : start - ([20_000, 31 * samples.HOUR, 0, 45_000, 60_000][index % 5] ?? 0) - 1000,
+      calls: [48_211, 312, 0, 2044, 6][index % 5] ?? 0,
     })),
     links: world.links.map((link) =>
       !link.enabled
