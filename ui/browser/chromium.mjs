@@ -80,6 +80,7 @@ export async function settle(/** @type {import('playwright-core').Page} */ page,
     await page.getByRole('button', { name: 'Invite an agent' }).last().click();
     await page.locator('svg.qr').waitFor();
   }
+  if (name.startsWith('prompt-')) await page.locator('[data-approve]:not(:disabled)').waitFor();
   if (name === 'activity') await page.locator('.scroll li').first().waitFor();
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
   await page.waitForFunction(() => document.getAnimations().every((animation) => animation.playState !== 'running' || animation.effect?.getComputedTiming().iterations === Infinity));

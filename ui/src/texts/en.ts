@@ -132,7 +132,8 @@ export const en = {
     nobody: 'Nobody is here.',
     live: (count: number) => f.plural(count, { one: '# live session', other: '# live sessions' }),
     close: 'Close the gate',
-    hour: 'For 1 h',
+    closeShort: 'Close',
+    hour: 'For 1 hour',
     reopen: 'Open the gate',
     untilOpened: 'Nobody gets in until you open it.',
     until: (left: string) => `Opens in ${left}. Nobody gets in until then.`,
@@ -232,6 +233,7 @@ export const en = {
       ask: (count: number) => `${f.number(count)} asked about`,
       deny: (count: number) => `${f.number(count)} denied`,
     },
+    allTools: { allow: 'all allowed', ask: 'asked about each call', deny: 'all denied' },
     otherTools: { allow: 'others allowed', ask: 'asked about the others', deny: 'others denied' },
     sure: {
       block: {

@@ -18,11 +18,11 @@ export function formats(language: string) {
   const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
   const plurals = new Intl.PluralRules(language);
   const lists = new Intl.ListFormat(language, { type: 'conjunction' });
-  const unit = (value: number, name: string): string =>
+  const unit = (value: number, name: string, unitDisplay: 'narrow' | 'short' = 'narrow'): string =>
     new Intl.NumberFormat(language, {
       style: 'unit',
       unit: name,
-      unitDisplay: 'narrow',
+      unitDisplay,
       maximumFractionDigits: value < 10 && name !== 'second' && name !== 'millisecond' ? 1 : 0,
     }).format(value);
   const sameDay = (a: number, b: number): boolean => new Date(a).toDateString() === new Date(b).toDateString();
@@ -45,7 +45,7 @@ export function formats(language: string) {
       return `${size >= 100 ? number.format(Math.round(size)) : short.format(size)} ${names[step] ?? ''}`;
     },
     millis: (value: number): string =>
-      value < 1000 ? unit(Math.round(value), 'millisecond') : value < 60_000 ? unit(value / 1000, 'second') : duration(value),
+      value < 1000 ? unit(Math.round(value), 'millisecond', 'short') : value < 60_000 ? `${short.format(value / 1000)} s` : duration(value),
     duration,
     /** `9:05`, for a countdown. */
     countdown(millis: number): string {
