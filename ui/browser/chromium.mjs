@@ -64,7 +64,49 @@ export const MAIN_SCREENS = [
   ['welcome-done', 'state=first&screen=welcome&id=done'],
   ['keychain-locked', 'state=locked'],
   ['keychain-missing', 'state=missing'],
+  ['grant-editor', 'screen=agents&id=BUILD'],
+  ['block-question', 'screen=agents&id=BUILD'],
+  ['server-probed', 'screen=servers&id=notes'],
+  ['server-log', 'screen=servers&id=postgres'],
+  ['folder-form', 'screen=servers'],
+  ['program-form', 'screen=servers'],
+  ['link-form', 'screen=links'],
+  ['activity-entry', 'screen=activity'],
+  ['menu', 'screen=overview'],
 ];
+
+/** What is clicked on a screen to see the rest of it. @type {Record<string, (page: import('playwright-core').Page) => Promise<void>>} */
+const CLICKS = {
+  'grant-editor': async (page) => {
+    await page.getByRole('button', { name: 'Change what is lent of Git repositories' }).click();
+    await page.getByRole('button', { name: 'List its tools' }).click();
+    await page.getByText('git_branch').waitFor();
+  },
+  'block-question': (page) => page.getByRole('button', { name: 'Block' }).click(),
+  'server-probed': async (page) => {
+    await page.getByRole('button', { name: 'Start a probe' }).click();
+    await page.getByText('directory_tree').waitFor();
+  },
+  'server-log': async (page) => {
+    await page.getByRole('tab', { name: 'Log' }).click();
+    await page.locator('.log').waitFor();
+  },
+  'folder-form': async (page) => {
+    await page.getByRole('button', { name: 'Share a folder' }).click();
+    await page.getByRole('button', { name: 'Choose a folder' }).click();
+  },
+  'program-form': (page) => page.getByRole('button', { name: 'Add a program' }).click(),
+  'link-form': async (page) => {
+    await page.getByRole('button', { name: 'Add a way in' }).click();
+    await page.getByRole('radio', { name: 'TCP' }).click();
+  },
+  'activity-entry': (page) => page.locator('.scroll li button').first().click(),
+  menu: async (page) => {
+    const button = page.getByRole('button', { name: 'Open the menu' });
+    if (await button.isVisible()) await button.click();
+  },
+};
+
 export const PROMPTS = ['tool', 'edit', 'pairing', 'unknown', 'session', 'changed', 'hostile'];
 export const THEMES = /** @type {const} */ (['light', 'dark']);
 
@@ -82,6 +124,7 @@ export async function settle(/** @type {import('playwright-core').Page} */ page,
   }
   if (name.startsWith('prompt-')) await page.locator('[data-approve]:not(:disabled)').waitFor();
   if (name === 'activity') await page.locator('.scroll li').first().waitFor();
+  await CLICKS[name]?.(page);
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
   await page.waitForFunction(() => document.getAnimations().every((animation) => animation.playState !== 'running' || animation.effect?.getComputedTiming().iterations === Infinity));
 }

@@ -132,7 +132,7 @@ export const en = {
     nobody: 'Nobody is here.',
     live: (count: number) => f.plural(count, { one: '# live session', other: '# live sessions' }),
     close: 'Close the gate',
-    closeShort: 'Close',
+    closeShort: 'Close gate',
     hour: 'For 1 hour',
     reopen: 'Open the gate',
     untilOpened: 'Nobody gets in until you open it.',

@@ -126,6 +126,12 @@ const checks: Check[] = [
   { id: 'tray', title: 'Tray', result: 'skipped', detail: 'no tray host is running', advice: 'On GNOME, install the AppIndicator extension.' },
 ];
 
+/** Some hours are busier than others. */
+function busy(age: number): number {
+  const wave = (hours: number, depth: number): number => ((depth * hours * samples.HOUR) / (2 * Math.PI)) * Math.sin((age / (hours * samples.HOUR)) * 2 * Math.PI);
+  return age + wave(8, 0.55) + wave(2.3, 0.35);
+}
+
 const failed = (message: string): Reply => ({ reply: 'failed', message, cause: 'other' });
 const done: Reply = { reply: 'done' };
 
@@ -225,7 +231,7 @@ async function perform(request: Request, signal?: AbortSignal): Promise<Reply> {
       await pause(60, signal);
       const entries = [];
       for (let seq = Math.min(world.newest, (request.before ?? Infinity) - 1); seq > 0 && entries.length < request.limit; seq -= 1) {
-        const entry = samples.activity(seq, start - (LOG_LENGTH - seq) * 47_000 + Math.floor(samples.random(seq)() * 40_000) - 45_000);
+        const entry = samples.activity(seq, start - busy((LOG_LENGTH - seq) * 47_000) + Math.floor(samples.random(seq)() * 40_000) - 45_000);
         if (request.agent === null || entry.agent === request.agent) entries.push(entry);
       }
       return { reply: 'activity', entries };
