@@ -11,6 +11,8 @@ use serde_json::Value;
 pub struct Programs {
     /// The `gatelodge` command.
     pub gatelodge: PathBuf,
+    /// The rendezvous.
+    pub rendezvous: PathBuf,
     /// The recorder of `tests/recorder.rs`.
     pub recorder: PathBuf,
 }
@@ -28,8 +30,27 @@ impl Programs {
     pub fn get() -> &'static Self {
         static PROGRAMS: OnceLock<Programs> = OnceLock::new();
         PROGRAMS.get_or_init(|| {
-            let output = Command::new(env!("CARGO"))
-                .args(["build", "--workspace", "--bin", "gatelodge", "--bin", "recorder", "--locked"])
+            let mut cargo = Command::new(env!("CARGO"));
+            // Cargo describes the tests' package to them. Build scripts of dependencies that look at such variables would
+            // take them for a change, and a minute goes by until all is built anew.
+            for (name, _) in std::env::vars_os() {
+                let text = name.to_string_lossy();
+                if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                    cargo.env_remove(&name);
+                }
+            }
+            let output = cargo
+                .args([
+                    "build",
+                    "--workspace",
+                    "--bin",
+                    "gatelodge",
+                    "--bin",
+                    "recorder",
+                    "--bin",
+                    "gatelodge-rendezvous",
+                ])
+                .arg("--locked")
                 .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
                 .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
                 .output()
@@ -38,6 +59,7 @@ impl Programs {
             let messages = String::from_utf8_lossy(&output.stdout);
             Self {
                 gatelodge: executable(&messages, "gatelodge"),
+                rendezvous: executable(&messages, "gatelodge-rendezvous"),
                 recorder: executable(&messages, "recorder"),
             }
         })

@@ -4,33 +4,35 @@
 //! MCP and nothing else. When the connection fails, every call that still waits is answered with a JSON-RPC error that
 //! says why, so that no client hangs.
 
+mod again;
 mod calls;
 mod desktop;
+mod lasting;
 mod lines;
+mod plain;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
-use gatelodge_wire::{Control, Fingerprint, LentServer};
-use mcp_webrtc::{Channel, ChannelReceiver, Identity, SendError, Sent, Session};
+use gatelodge_wire::{Fingerprint, LentServer};
+use mcp_webrtc::{Identity, SendError, Session};
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
 
 use crate::failure::{Exit, Failure};
 use crate::identity::{self, Profile};
 use crate::known::KnownDesktops;
 use crate::target::Target;
 use crate::terminal::say;
+use again::Way;
 use calls::Calls;
-use desktop::{Desktop, Expected, FirstReason};
+use desktop::{Desktop, Expected, Offer};
 use lines::{Input, Output};
 
 /// How long calls in flight may still take once the client has closed its side.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
-/// Makes a server that a desktop lends an ordinary stdio MCP server.
+/// Make a server that a desktop lends an ordinary stdio MCP server
 #[derive(Debug, clap::Args)]
 pub(crate) struct Connect {
     /// The desktop: a paired one's name or the beginning of its fingerprint, or a link:
@@ -86,16 +88,23 @@ async fn connected(
     tokio::pin!(stop);
     let client_left = input.ended.clone();
     let session = OnceLock::new();
-    let ended = tokio::select! {
-        biased;
-        reached = reach_server(options, &session) => match reached {
-            Ok((desktop, channel)) => carry(desktop, channel, input, output, calls, stop).await,
-            Err(failure) => Err(failure),
-        },
-        () = &mut stop => Ok(()),
-        // What the client asked before it left is still worth an answer.
-        () = async { client_left.cancelled().await; while !input.messages.is_empty() { std::future::pending::<()>().await } } => {
-            Ok(())
+    let ended = loop {
+        let outcome = tokio::select! {
+            biased;
+            reached = reach_server(options, &session) => match reached {
+                Ok(reached) => carry(reached, input, output, calls, &mut stop).await,
+                Err(failure) => Err(failure),
+            },
+            () = &mut stop => Ok(Outcome::Over),
+            // What the client asked before it left is still worth an answer.
+            () = async { client_left.cancelled().await; while !input.messages.is_empty() { std::future::pending::<()>().await } } => {
+                Ok(Outcome::Over)
+            }
+        };
+        match outcome {
+            Ok(Outcome::Over) => break Ok(()),
+            Ok(Outcome::Anew) => {}
+            Err(failure) => break Err(failure),
         }
     };
     // A desktop that hears nothing goes on asking its user about an agent that is not there any more.
@@ -105,8 +114,38 @@ async fn connected(
     ended
 }
 
-/// Goes all the way to the channel of the wanted server. `reached` is set as soon as there is a session.
-async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<(Desktop, Channel), Failure> {
+/// How the carrying of messages ends, if not by a failure.
+enum Outcome {
+    /// The client has left.
+    Over,
+    /// The session is gone, and nothing had been said in it: another one is as good.
+    Anew,
+}
+
+/// A server that can be used.
+struct Reached {
+    way: Way,
+    desktop: Desktop,
+    offer: Option<Offer>,
+    server: LentServer,
+}
+
+async fn carry(
+    reached: Reached,
+    input: &mut Input,
+    output: &Arc<Mutex<Output>>,
+    calls: &Calls,
+    stop: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<Outcome, Failure> {
+    let Reached { way, desktop, offer, server } = reached;
+    match offer {
+        Some(offer) => lasting::carry(way, desktop, offer, server, input, output, calls, stop).await,
+        None => plain::carry(desktop, &server, input, output, calls, stop).await.map(|()| Outcome::Over),
+    }
+}
+
+/// Goes all the way to a desktop that lends the wanted server. `reached` is set as soon as there is a session.
+async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<Reached, Failure> {
     let folder = options.profile.folder()?;
     let identity = identity::load(&options.profile).await?;
     let mut known = KnownDesktops::load(&folder).map_err(|error| Failure::of(Exit::Storage, &error))?;
@@ -127,11 +166,11 @@ async fn reach_server(options: &Connect, reached: &OnceLock<Session>) -> Result<
     let own = identity.fingerprint();
     say!("this agent is {own}\n  in words: {}", own.words());
     let name = options.name.clone().unwrap_or_else(|| options.profile.agent_name());
-    let mut desktop = desktop::introduce(session, &name).await?;
+    let (desktop, offer) = desktop::introduce(session, &name).await?;
     let server = choose(&desktop.servers, options.server.as_deref())?;
-    let channel = desktop.open(&server).await?;
-    say!("ready: {} ({})", server.id, server.name);
-    Ok((desktop, channel))
+    let expected = if expected == Expected::Anybody { Expected::Remembered(found) } else { expected };
+    let way = Way { identity, places: target.places, expected, stun: options.stun.clone(), name };
+    Ok(Reached { way, desktop, offer, server })
 }
 
 /// Tries the places of a desktop in order.
@@ -196,108 +235,22 @@ fn choose(lent: &[LentServer], wanted: Option<&str>) -> Result<LentServer, Failu
     }
 }
 
-/// Carries messages both ways until one side has had enough.
-async fn carry(
-    mut desktop: Desktop,
-    channel: Channel,
-    input: &mut Input,
-    output: &Arc<Mutex<Output>>,
-    calls: &Calls,
-    stop: impl Future<Output = ()>,
-) -> Result<(), Failure> {
-    let (sender, mut receiver) = channel.split();
-    let reason = FirstReason::default();
-    let mut down = JoinSet::new();
-    down.spawn({
-        let (output, calls) = (Arc::clone(output), calls.clone());
-        async move {
-            while let Some(message) = receiver.recv().await {
-                if pass_on(message, &mut receiver, &mut *output.lock().await, &calls).await.is_err() {
-                    // Nobody reads the answers any more, so that there is nobody to tell.
-                    return true;
-                }
-            }
-            false
-        }
-    });
-    let up = async {
-        while let Some(message) = input.messages.recv().await {
-            calls.asked(&message);
-            match sender.send(message.clone()).await {
-                Ok(Sent::Message) => {}
-                Ok(_) => say!("an answer was too large for the desktop; it got an error instead"),
-                Err(error @ (SendError::TooLarge { .. } | SendError::NotUtf8)) => {
-                    refuse(&message, &error, output, calls).await;
-                }
-                Err(_) => std::future::pending().await,
-            }
-        }
-        let _ = tokio::time::timeout(LAST_ANSWERS, calls.all_answered()).await;
-    };
-    let told = async {
-        loop {
-            match desktop.next_control().await {
-                Ok(Control::Pending { message, seconds, .. }) => say!("{message} (up to {seconds} s)"),
-                Ok(_) => {}
-                Err(failure) => return failure,
-            }
-        }
-    };
-    let outcome = tokio::select! {
-        biased;
-        failure = told => { reason.set(failure); None }
-        client_gone = down.join_next() => Some(matches!(client_gone, Some(Ok(true)))),
-        () = up => Some(true),
-        () = stop => Some(true),
-    };
-    match outcome {
-        Some(true) => {
-            desktop.goodbye("the client has left").await;
-            Ok(())
-        }
-        Some(false) => Err(why_the_channel_closed(&mut desktop).await),
-        None => Err(reason.take().unwrap_or_else(lost)),
-    }
-}
-
 /// Writes a message, and with it those that have come already: many answers in flight are few calls of the system.
 async fn pass_on(
     message: Bytes,
-    receiver: &mut ChannelReceiver,
+    mut next: impl FnMut() -> Option<Bytes>,
     output: &mut Output,
     calls: &Calls,
 ) -> std::io::Result<()> {
     calls.answered(&message);
     output.put(message).await?;
     while !output.is_full()
-        && let Some(Some(message)) = receiver.recv().now_or_never()
+        && let Some(message) = next()
     {
         calls.answered(&message);
         output.put(message).await?;
     }
     output.flush().await
-}
-
-/// The reason comes on the control channel, perhaps a moment after the channel's end.
-async fn why_the_channel_closed(desktop: &mut Desktop) -> Failure {
-    let reason = async {
-        loop {
-            if let Err(failure) = desktop.next_control().await {
-                return failure;
-            }
-        }
-    };
-    let failure = tokio::time::timeout(Duration::from_secs(1), reason).await.unwrap_or_else(|_| lost());
-    // A desktop that has let the agent in refuses nothing any more without saying why.
-    if failure.exit() == Exit::Refused && !failure.to_string().starts_with("the desktop refused") {
-        lost()
-    } else {
-        failure
-    }
-}
-
-fn lost() -> Failure {
-    Failure::new(Exit::Lost, "the connection to the desktop was lost")
 }
 
 /// Answers a message that could not be sent, in the desktop's place.

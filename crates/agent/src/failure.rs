@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use gatelodge_wire::RefusalCode;
+
 /// The exit codes, as `gatelodge --help` documents them. Codes 0 and 2 (wrong usage) are clap's as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -31,16 +33,28 @@ pub(crate) enum Exit {
 pub(crate) struct Failure {
     exit: Exit,
     message: String,
+    /// What the desktop said, if it was the desktop.
+    refusal: Option<RefusalCode>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), refusal: None }
     }
 
     /// Uses an error and its causes as the message.
     pub(crate) fn of(exit: Exit, error: &dyn std::error::Error) -> Self {
         Self::new(exit, with_causes(error))
+    }
+
+    /// Adds the desktop's reason.
+    pub(crate) fn because(self, code: RefusalCode) -> Self {
+        Self { refusal: Some(code), ..self }
+    }
+
+    /// Returns the desktop's reason, if it was the desktop that said no.
+    pub(crate) fn refusal(&self) -> Option<RefusalCode> {
+        self.refusal
     }
 
     pub(crate) fn exit(&self) -> Exit {

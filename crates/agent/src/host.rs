@@ -1,5 +1,6 @@
 //! `gatelodge host`: the desktop in a terminal.
 
+mod doctor;
 mod invite;
 mod manage;
 mod pairing;
@@ -35,6 +36,7 @@ pub(crate) struct Host {
 /// Runs the command.
 pub(crate) async fn run(host: Host) -> Result<(), Failure> {
     match host.manage {
+        Some(manage::Manage::Doctor(options)) => doctor::run(options, host.json).await,
         Some(manage) => manage::run(manage, host.json).await,
         None => run::run(host.options, host.json).await,
     }

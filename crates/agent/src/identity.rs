@@ -58,10 +58,15 @@ pub(crate) fn home() -> Result<Home, Failure> {
 }
 
 /// The file with the identity, where no keychain has it.
-const FILE: &str = "identity.pem";
+pub(crate) const FILE: &str = "identity.pem";
 
 /// The empty file that stands for an identity in the keychain.
-const MARK: &str = "identity-in-keychain";
+pub(crate) const MARK: &str = "identity-in-keychain";
+
+/// The name of a profile's entry in the keychain.
+pub(crate) fn entry(profile: &str) -> String {
+    format!("agent {profile}")
+}
 
 /// Loads the profile's identity, or makes it.
 pub(crate) async fn load(profile: &Profile) -> Result<Identity, Failure> {
@@ -75,7 +80,7 @@ pub(crate) async fn load(profile: &Profile) -> Result<Identity, Failure> {
         }
         // The folder is there, so that the scope is the same however its path is written.
         let keychain = SystemKeychain::new(&KeychainScope::of(&home));
-        load_or_create(&folder, &format!("agent {profile}"), &keychain)
+        load_or_create(&folder, &entry(&profile), &keychain)
     });
     loading.await.unwrap_or_else(|_| Err(Failure::new(Exit::Other, "reading the identity was interrupted")))
 }

@@ -4,6 +4,7 @@
 mod config;
 mod connect;
 mod desktops;
+mod doctor;
 mod failure;
 mod files;
 mod host;
@@ -35,7 +36,7 @@ const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(10);
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, or the client closed its side
-  1  anything without a code of its own
+  1  anything without a code of its own; of doctor: something is not as it should be
   2  wrong usage
   3  the link or the path to the desktop failed
   4  the desktop refused this agent, or lends it nothing of that name
@@ -78,6 +79,7 @@ enum Action {
         json: bool,
     },
     Desktops(desktops::Desktops),
+    Doctor(doctor::Doctor),
     /// Forget a paired desktop, or which desktop was met at a link, so that another one is accepted there
     Forget {
         /// The desktop's name or the beginning of its fingerprint, or the link, as `gatelodge desktops` lists them
@@ -139,6 +141,7 @@ async fn run(action: Action) -> Result<(), Failure> {
         Action::Pair(options) => pair::run(options).await,
         Action::Config(options) => config::run(&options),
         Action::Desktops(options) => desktops::run(options),
+        Action::Doctor(options) => doctor::run(options).await,
         Action::Forget { desktop, profile } => desktops::forget(&desktop, &profile),
     }
 }

@@ -209,6 +209,8 @@ impl Exchange<'_> {
             name: name.to_owned(),
             software: concat!("gatelodge/", env!("CARGO_PKG_VERSION")).to_owned(),
             persistent: true,
+            resume: 0,
+            resuming: false,
         })
         .await?;
         let mut nonce = [0; 32];

@@ -115,6 +115,12 @@ pub enum ActivityEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         arguments: Option<ArgumentsText>,
     },
+    /// Requests that were refused like others shortly before, and have no entries of their own: an agent that is refused
+    /// again and again must not fill the log.
+    MoreRefused {
+        /// How many.
+        calls: u64,
+    },
     /// The person changed what an agent may do.
     AgentChanged {
         /// How.
@@ -143,6 +149,7 @@ impl ActivityEvent {
             Self::ApprovalAsked { .. } => "approval-asked",
             Self::ApprovalAnswered { .. } => "approval-answered",
             Self::Call { .. } => "call",
+            Self::MoreRefused { .. } => "more-refused",
             Self::AgentChanged { .. } => "agent-changed",
             Self::GrantsAltered => "grants-altered",
             Self::ServerCrashed { .. } => "server-crashed",

@@ -36,6 +36,8 @@ pub(crate) struct Desktop {
     pub(crate) broker: Broker,
     /// How long a prompt waits, as agents are told.
     pub(crate) approval_seconds: u32,
+    /// How long a session is kept whose connection is lost.
+    pub(crate) resume_limit: Duration,
     pub(crate) launcher: ServerLauncher,
     pub(crate) events: EventSender,
     pub(crate) sessions: LiveSessions,
@@ -82,24 +84,15 @@ pub(crate) struct Parts {
     pub(crate) activity: Activity,
     pub(crate) broker: Broker,
     pub(crate) approval_seconds: u32,
+    pub(crate) resume_limit: Duration,
     pub(crate) launcher: ServerLauncher,
     pub(crate) transient: Transient,
 }
 
 impl Desktop {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts {
-            identity,
-            name,
-            stun,
-            ca_files,
-            kept,
-            activity,
-            broker,
-            approval_seconds,
-            launcher,
-            transient,
-        } = parts;
+        let Parts { identity, name, stun, ca_files, kept, activity, broker, approval_seconds, .. } = parts;
+        let Parts { resume_limit, launcher, transient, .. } = parts;
         Self {
             identity,
             name,
@@ -109,6 +102,7 @@ impl Desktop {
             activity,
             broker,
             approval_seconds,
+            resume_limit,
             launcher,
             events: EventSender::new(),
             sessions: LiveSessions::default(),

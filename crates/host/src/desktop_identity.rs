@@ -9,7 +9,7 @@ use crate::keychain::{Keychain, KeychainError, SecretBytes};
 use crate::store::Store;
 
 /// The name of its entry in the keychain.
-const ENTRY: &str = "identity";
+pub(crate) const ENTRY: &str = "identity";
 
 /// Makes the first starts of several stores in one process follow one another.
 static STARTING: Mutex<()> = Mutex::new(());

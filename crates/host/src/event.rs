@@ -94,6 +94,43 @@ pub enum HostEvent {
         /// What is lent to it.
         servers: Vec<ServerId>,
     },
+    /// Nothing has come from a session's agent for some seconds. What it asks stays open: it may be heard again.
+    Unreachable {
+        /// Which one.
+        session: SessionId,
+        /// Whose.
+        agent: Fingerprint,
+    },
+    /// The agent of a session is heard again that was unreachable.
+    Reachable {
+        /// Which one.
+        session: SessionId,
+    },
+    /// A session's connection is lost. Its servers go on, and the agent may come back.
+    Interrupted {
+        /// Which one.
+        session: SessionId,
+        /// What happened to the connection.
+        reason: String,
+        /// For how long the agent is waited for.
+        seconds: u64,
+    },
+    /// A session goes on over another connection.
+    Resumed {
+        /// Which one.
+        session: SessionId,
+        /// The addresses between which packets travel now.
+        path: String,
+    },
+    /// A session's packets travel another way.
+    PathChanged {
+        /// Which one.
+        session: SessionId,
+        /// The addresses between which packets travel now.
+        path: String,
+        /// `direct`, `reflexive` (through a NAT) or `relayed`.
+        kind: String,
+    },
     /// A session has ended.
     Ended {
         /// Which one.

@@ -12,6 +12,7 @@ use crate::activity::{Activity, ActivityRecorder};
 use crate::approval::{Broker, QueueConfig};
 use crate::desktop::{Desktop, Parts, Transient};
 use crate::desktop_identity::IdentityEntryError;
+use crate::diagnosis::{self, Check};
 use crate::event::HostEvents;
 use crate::home::Home;
 use crate::housekeeping;
@@ -39,6 +40,8 @@ pub struct HostConfig {
     pub ca_files: Vec<PathBuf>,
     /// How long a prompt waits for an answer. No answer is a no. Defaults to 60 s.
     pub approval_limit: Duration,
+    /// How long a session is kept whose connection is lost, so that its agent can go on with it. Defaults to two minutes.
+    pub resume_limit: Duration,
     /// What counts for this run only.
     pub transient: Transient,
     /// The executable that ends servers when this process dies.
@@ -55,6 +58,7 @@ impl HostConfig {
             stun: Vec::new(),
             ca_files: Vec::new(),
             approval_limit: Duration::from_secs(60),
+            resume_limit: Duration::from_secs(120),
             transient,
             guard,
         }
@@ -109,6 +113,7 @@ impl Host {
             activity,
             broker: Broker::new(QueueConfig { time_limit: limit, ..QueueConfig::default() }),
             approval_seconds: u32::try_from(limit.as_secs()).unwrap_or(u32::MAX),
+            resume_limit: config.resume_limit,
             launcher,
             transient: config.transient,
         }));
@@ -165,6 +170,11 @@ impl Host {
     /// Returns the URLs under which agents reach this desktop at the moment, the most useful ones first.
     pub fn places(&self) -> Vec<PlaceUrl> {
         crate::pairing::places(&self.desktop)
+    }
+
+    /// Looks for what keeps agents out, or from what they are lent. Takes up to 20 s.
+    pub async fn diagnose(&self) -> Vec<Check> {
+        diagnosis::running(&self.desktop).await
     }
 
     /// Ends all sessions and servers, writes the log out, and waits for it. Idempotent.

@@ -34,6 +34,7 @@ pub mod activity;
 pub mod approval;
 mod desktop;
 mod desktop_identity;
+pub mod diagnosis;
 mod error;
 mod event;
 pub mod gate;

@@ -10,10 +10,12 @@ mod probe;
 mod socket;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gatelodge_wire::{Fingerprint, PlaceUrl};
 use serde::{Deserialize, Serialize};
 
+use crate::diagnosis::Check;
 use crate::event::SessionId;
 use crate::grant::Grant;
 use crate::link::{LinkDefinition, LinkId};
@@ -169,6 +171,8 @@ pub enum Request {
     },
     /// Lists the secrets' names.
     Secrets,
+    /// Looks for what keeps agents out. Takes up to 20 s.
+    Diagnose,
 }
 
 /// A secret on its way to the keychain. It can't be printed.
@@ -279,6 +283,11 @@ pub enum Reply {
         /// In alphabetical order.
         names: Vec<String>,
     },
+    /// What was found.
+    Diagnosis {
+        /// The findings, in the order in which they are of use.
+        checks: Vec<Check>,
+    },
     /// It was not done.
     Failed {
         /// Why, for people.
@@ -319,6 +328,36 @@ pub struct AgentSummary {
     pub servers: Option<Vec<ServerId>>,
 }
 
+/// A time in milliseconds, to a hundredth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "f64", into = "f64")]
+pub struct RoundTrip(Duration);
+
+impl RoundTrip {
+    /// Returns the time.
+    pub fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl From<Duration> for RoundTrip {
+    fn from(time: Duration) -> Self {
+        Self(time)
+    }
+}
+
+impl From<f64> for RoundTrip {
+    fn from(millis: f64) -> Self {
+        Self(Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default())
+    }
+}
+
+impl From<RoundTrip> for f64 {
+    fn from(time: RoundTrip) -> Self {
+        (time.0.as_secs_f64() * 100_000.0).round() / 100.0
+    }
+}
+
 /// A session as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSummary {
@@ -332,6 +371,30 @@ pub struct SessionSummary {
     pub link: LinkId,
     /// The addresses between which packets travel.
     pub path: String,
+    /// `direct`, `reflexive` (through a NAT) or `relayed`; empty until it was measured.
+    #[serde(default)]
+    pub kind: String,
+    /// How this side came to its address: `host`, `reflexive` or `relayed`; empty until it was measured.
+    #[serde(default)]
+    pub local_kind: String,
+    /// The same of the agent's side.
+    #[serde(default)]
+    pub remote_kind: String,
+    /// How long a packet takes there and back, in milliseconds, smoothed.
+    #[serde(default)]
+    pub rtt_ms: Option<RoundTrip>,
+    /// Bytes that came from the agent, with what encryption adds; counted every few seconds.
+    #[serde(default)]
+    pub bytes_received: u64,
+    /// Bytes that went to it.
+    #[serde(default)]
+    pub bytes_sent: u64,
+    /// Requests of the agent that have ended.
+    #[serde(default)]
+    pub calls: u64,
+    /// Whether the connection is lost, and the agent waited for.
+    #[serde(default)]
+    pub interrupted: bool,
     /// Since when.
     pub since: Timestamp,
     /// The servers in use, one for each channel.

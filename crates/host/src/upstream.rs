@@ -32,8 +32,10 @@ pub use end::{EndCause, EndReason, Ending};
 pub use in_process::{InProcessError, InProcessTransport};
 pub use launcher::{LaunchOptions, ServerLauncher, StartError};
 pub use log::{LogLine, LogSource, ServerLog};
+pub(crate) use login_shell::home;
 pub use login_shell::{LoginEnvironment, LoginShell};
 pub use probe::{Era, ProbeError, ServerReport, probe_upstream};
+pub(crate) use program::locate;
 pub use program::{ProgramError, ResolveSecrets};
 
 /// The largest message in either direction unless configured otherwise, in bytes: the same as over a data channel.

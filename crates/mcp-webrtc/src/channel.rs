@@ -145,7 +145,23 @@ impl ChannelSender {
     /// [`SendError::TooLarge`] for any other message above the limit, after which the channel is as good as before;
     /// [`SendError::Closed`] if channel or session have ended.
     pub async fn send(&self, message: impl Into<Bytes>) -> Result<Sent, SendError> {
-        self.shared.outbox.send(message.into()).await
+        self.shared.outbox.send(message.into(), || {}).await
+    }
+
+    /// Sends one message as [`send`](ChannelSender::send) does, and calls `handed_over` when the last of it is on its way.
+    ///
+    /// The calls of one channel come in the order in which the peer will have the messages whole, which need not be the
+    /// order of the sending where small messages pass a large one.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](ChannelSender::send); `handed_over` has not been called then.
+    pub async fn send_noting(
+        &self,
+        message: impl Into<Bytes>,
+        handed_over: impl FnOnce() + Send + 'static,
+    ) -> Result<Sent, SendError> {
+        self.shared.outbox.send(message.into(), handed_over).await
     }
 
     /// Closes the channel on both sides. Messages that were sent before are still delivered.

@@ -6,10 +6,12 @@
 mod runtime;
 mod socket;
 mod streams;
+mod stun;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 use gatelodge_wire::IceServer;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
-use rtc::peer_connection::transport::{RTCDtlsRole, RTCDtlsTransportState};
+use rtc::peer_connection::transport::{RTCDtlsRole, RTCDtlsTransportState, RTCSctpTransportState};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::{Mutex, Notify, mpsc};
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
@@ -33,6 +35,9 @@ use crate::identity::Identity;
 use crate::path::{CandidateKind, Path};
 use runtime::SessionRuntime;
 use streams::Streams;
+pub(crate) use stun::{
+    StunAnswer, StunRequest, TurnLogin, allocate_request, binding_request, release_request,
+};
 
 /// The largest message that one SCTP user message may hold, announced as `a=max-message-size` (RFC 8841, section 6).
 /// Browsers and aiortc use the same; the engine clamps larger values.
@@ -73,6 +78,13 @@ const ICE_KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// seconds: the engine's 1.4 s are too few for a peer that starts late.
 const ICE_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 const ICE_CHECKS: u16 = 40;
+
+/// How long both sides check the pairs that they know from the beginning. What has not been found by then is hardly found
+/// any more.
+pub(crate) const CHECKED_FOR: Duration = ICE_CHECK_INTERVAL.saturating_mul(ICE_CHECKS as u32);
+
+/// Whoever waits for the association looks again after this long even if nothing said that there was progress.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Events that wait for the session: a handful of states, and channels up to the session's own limit.
 const EVENT_QUEUE: usize = 256;
@@ -116,7 +128,9 @@ pub struct EngineError {
 }
 
 impl EngineError {
-    fn at<E: Into<Box<dyn std::error::Error + Send + Sync>>>(action: &'static str) -> impl FnOnce(E) -> Self {
+    pub(crate) fn at<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        action: &'static str,
+    ) -> impl FnOnce(E) -> Self {
         move |source| Self { action, source: Some(source.into()) }
     }
 }
@@ -127,6 +141,8 @@ pub(crate) struct Engine {
     connection: Arc<dyn PeerConnection>,
     runtime: Arc<SessionRuntime>,
     streams: Arc<Mutex<Streams>>,
+    /// Whether the SCTP association has ever been seen to be up.
+    associated: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -169,11 +185,32 @@ impl Engine {
             .build()
             .await
             .map_err(EngineError::at("could not open UDP sockets for a connection"))?;
-        let streams = Arc::default();
-        Ok((Self { connection: Arc::new(connection), runtime, streams }, receiver))
+        let (streams, associated) = (Arc::default(), Arc::default());
+        Ok((Self { connection: Arc::new(connection), runtime, streams, associated }, receiver))
+    }
+
+    /// Waits until the SCTP association is up, which takes two round trips more than the DTLS handshake whose end
+    /// [`EngineState::Connected`] is. Returns at once if it has ever been up.
+    pub(crate) async fn associated(&self) {
+        while !self.associated.load(Ordering::Relaxed) {
+            let progress = self.runtime.progress().notified();
+            let sctp = self.connection.sctp().await;
+            if let Some(sctp) = sctp
+                && matches!(sctp.state().await, Ok(RTCSctpTransportState::Connected))
+            {
+                self.associated.store(true, Ordering::Relaxed);
+                return;
+            }
+            // Both outcomes lead to the same look.
+            let _ = tokio::time::timeout(LOOK_AGAIN, progress).await;
+        }
     }
 
     /// Opens a data channel: reliable and ordered, as MCP needs it.
+    ///
+    /// To be called before the session is described, or once it is [associated](Engine::associated). In between the
+    /// engine would lose the opening: it hands it to an association that still shakes hands and refuses it, and the channel
+    /// is never heard of again.
     pub(crate) async fn open_channel(&self, label: &str) -> Result<RawChannel, EngineError> {
         let init = RTCDataChannelInit { ordered: true, ..Default::default() };
         let mut streams = self.streams.lock().await;
@@ -268,6 +305,28 @@ impl Engine {
             remote: SocketAddr::new(remote.address.parse().ok()?, remote.port),
             remote_kind: candidate_kind(remote.typ),
         })
+    }
+
+    /// Returns what the engine has counted on the path in use: the last round trip, and bytes sent and received.
+    pub(crate) async fn counts(&self) -> (Option<Duration>, u64, u64) {
+        let report = self.connection.get_stats(Instant::now(), StatsSelector::None).await;
+        let (mut round_trip, mut sent, mut received) = (None, 0, 0);
+        for entry in report.iter() {
+            match entry {
+                RTCStatsReportEntry::IceCandidatePair(pair)
+                    if pair.nominated && pair.current_round_trip_time > 0.0 =>
+                {
+                    // Pairs that were in use earlier stay nominated; the shortest one is that in use.
+                    let measured = Duration::from_secs_f64(pair.current_round_trip_time.min(3600.0));
+                    round_trip = Some(round_trip.map_or(measured, |known: Duration| known.min(measured)));
+                }
+                RTCStatsReportEntry::Transport(transport) => {
+                    (sent, received) = (transport.bytes_sent, transport.bytes_received);
+                }
+                _ => {}
+            }
+        }
+        (round_trip, sent, received)
     }
 
     /// Returns whether the peer has said goodbye on the secured path. The engine's connection state does not tell.

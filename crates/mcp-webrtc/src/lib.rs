@@ -58,13 +58,14 @@
 //! - A [`Channel`] carries whole messages. `serve(channel)` makes it an rmcp transport for a server or a client;
 //!   [`Channel::send`] and [`Channel::recv`] hand the messages over as the bytes that they are, for a proxy that must
 //!   not retype them. A session may have several channels.
+//! - [`diagnosis`] finds out why a session does not come about.
 //!
 //! # Limits
 //!
 //! A plain peer takes messages up to the `a=max-message-size` of its description (65,536 bytes if it names none, RFC 8841
 //! section 6), and never gets a larger one. A peer that announces `a=x-mcp-fragments` takes up to what it says there;
 //! this library puts together 64 MiB unless told otherwise. Setting up a session takes at most 30 s for the
-//! descriptions, 30 s for the connection and 120 s for the admission; each has its option.
+//! descriptions, 15 s for the connection and 120 s for the admission; each has its option.
 //!
 //! # Runtime
 //!
@@ -72,10 +73,12 @@
 //! nothing crosses a thread between the socket and your code; to use more cores, run several of them.
 
 mod channel;
+pub mod diagnosis;
 mod engine;
 mod flow;
 mod identity;
 mod path;
+mod resumable;
 mod session;
 pub mod signaling;
 mod transport;
@@ -84,9 +87,10 @@ pub use channel::{Channel, ChannelEnd, ChannelReceiver, ChannelSender, SendError
 pub use engine::EngineError;
 pub use gatelodge_wire::{Fingerprint, FragmentError, FragmentLimits, SdpError};
 pub use identity::{Identity, IdentityError};
-pub use path::{CandidateKind, Path};
+pub use path::{CandidateKind, Path, PathKind};
+pub use resumable::{Acknowledgements, ResumableChannel, ResumableReceiver, Source};
 pub use session::{
-    Admission, CloseReason, OpenError, Peer, Session, SessionBuilder, SessionError, SessionEvent,
-    SessionEvents, Stage,
+    Admission, CloseReason, Measurement, Measurements, NoPath, Offered, OpenError, Peer, Session,
+    SessionBuilder, SessionError, SessionEvent, SessionEvents, Stage,
 };
 pub use transport::TransportError;

@@ -1,7 +1,7 @@
 //! The network path of a session, for people who want to know how they are connected.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// How an end of a path came to its address (RFC 8445, section 5.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,57 @@ pub struct Path {
 impl Path {
     /// Returns whether packets pass through a TURN relay.
     pub fn is_relayed(&self) -> bool {
-        self.local_kind == CandidateKind::Relayed || self.remote_kind == CandidateKind::Relayed
+        self.kind() == PathKind::Relayed
+    }
+
+    /// Returns the path in one word.
+    pub fn kind(&self) -> PathKind {
+        match (self.local_kind, self.remote_kind) {
+            (CandidateKind::Relayed, _) | (_, CandidateKind::Relayed) => PathKind::Relayed,
+            (CandidateKind::Host, CandidateKind::Host) => PathKind::Direct,
+            _ => PathKind::Reflexive,
+        }
+    }
+
+    /// Returns the address of the relay, if there is one: that of this side's own, else that of the peer's.
+    pub fn relay(&self) -> Option<IpAddr> {
+        match (self.local_kind, self.remote_kind) {
+            (CandidateKind::Relayed, _) => Some(self.local.ip()),
+            (_, CandidateKind::Relayed) => Some(self.remote.ip()),
+            _ => None,
+        }
+    }
+}
+
+/// A path in one word, for people who want to know whether anybody is in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathKind {
+    /// Between addresses of the two machines' own.
+    Direct,
+    /// Directly, through a NAT on at least one side.
+    Reflexive,
+    /// Through a TURN relay.
+    Relayed,
+}
+
+impl fmt::Display for PathKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Direct => "direct",
+            Self::Reflexive => "reflexive",
+            Self::Relayed => "relayed",
+        })
+    }
+}
+
+impl fmt::Display for CandidateKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Host => "host",
+            Self::Reflexive => "reflexive",
+            Self::Relayed => "relayed",
+        })
     }
 }
 

@@ -7,10 +7,13 @@ mod actor;
 mod builder;
 mod error;
 mod establish;
+mod measure;
+mod no_path;
 mod peer;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatelodge_wire::FragmentLimits;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, mpsc, watch};
@@ -25,10 +28,16 @@ use crate::path::Path;
 
 pub use builder::SessionBuilder;
 pub use error::{SessionError, Stage};
+pub use measure::{Measurement, Measurements};
+pub use no_path::{NoPath, Offered};
 pub use peer::{Admission, Peer};
 
 /// How often a channel is opened until it is one that can be relied upon. Once is enough but for a rare coincidence.
 const OPENINGS: usize = 4;
+
+/// How long the first channel waits for the peer to be ready for channels. That takes two round trips after the handshake; a
+/// packet that is lost twice costs nine seconds more (RFC 9260, section 5.1: after 3 s and then 6 s).
+const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// A handle on a live session. Cheap to clone.
 ///
@@ -177,10 +186,14 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`OpenError::TooMany`] at the session's limit, [`OpenError::Ended`] if the session ends or the peer refuses.
+    /// [`OpenError::TooMany`] at the session's limit, [`OpenError::Ended`] if the session ends or the peer refuses,
+    /// [`OpenError::NotReady`] if the peer never gets ready for channels.
     pub async fn open_channel(&self, label: &str) -> Result<Channel, OpenError> {
         let permit = Arc::clone(&self.handle.permits).try_acquire_owned().map_err(|_| OpenError::TooMany)?;
-        let engine = &self.handle.link.engine;
+        let link = &self.handle.link;
+        let engine = &link.engine;
+        let ready = link.cancelled_or(tokio::time::timeout(READY_LIMIT, engine.associated())).await;
+        ready.ok_or(OpenError::Ended)?.map_err(|_| OpenError::NotReady)?;
         for _ in 0..OPENINGS {
             let raw = engine.open_channel(label).await.map_err(OpenError::Engine)?;
             let first = opened(&raw).await.ok_or(OpenError::Ended)?;
@@ -280,6 +293,9 @@ pub enum OpenError {
     /// The engine refused.
     #[error(transparent)]
     Engine(EngineError),
+    /// The peer has finished the handshake and then set up nothing to carry channels.
+    #[error("the peer was not ready for channels in time")]
+    NotReady,
     /// The session ended, or the peer refused the channel.
     #[error("the session ended before the channel was open")]
     Ended,

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{InvitationId, PairNonce, PairProof};
+use crate::{InvitationId, PairNonce, PairProof, ResumeToken};
 
 /// The label of the control channel.
 pub const CONTROL_LABEL: &str = "gatelodge";
@@ -31,8 +31,24 @@ pub fn server_label(id: &str) -> String {
 
 /// Returns the server's id in a channel's label; `None` for any other label.
 pub fn labelled_server(label: &str) -> Option<&str> {
-    label.strip_prefix(SERVER_LABEL)
+    let server = label.strip_prefix(SERVER_LABEL)?;
+    Some(server.split_once('/').map_or(server, |(server, _)| server))
 }
+
+/// Returns the label of a resumable channel to the server with this id. Channels are numbered from 1 within their
+/// session, and a number is not used again.
+pub fn resumable_label(id: &str, channel: u32) -> String {
+    format!("{SERVER_LABEL}{id}/{channel}")
+}
+
+/// Returns the number in a resumable channel's label.
+pub fn labelled_channel(label: &str) -> Option<u32> {
+    let (_, number) = label.strip_prefix(SERVER_LABEL)?.split_once('/')?;
+    number.parse().ok().filter(|&channel| channel > 0)
+}
+
+/// How many messages were taken on a resumable channel, by its number.
+pub type ChannelCount = (u32, u64);
 
 /// One object on the control channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +67,12 @@ pub enum Control {
         /// Whether the certificate is the same in every session.
         #[serde(default)]
         persistent: bool,
+        /// [`crate::RESUME_VERSION`] if the side can resume sessions, else 0.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        resume: u32,
+        /// Agent to desktop: a [`Control::Resume`] follows.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        resuming: bool,
     },
     /// Desktop to agent: the person is being asked; nothing goes on until the answer.
     Pending {
@@ -111,6 +133,36 @@ pub enum Control {
         /// Why, for people.
         message: String,
     },
+    /// Desktop to agent, after [`Control::Servers`]: the session may be resumed over another connection.
+    #[serde(rename = "resume.offer")]
+    ResumeOffer {
+        /// What the agent has to show.
+        session: ResumeToken,
+        /// For how many seconds the session is kept once its connection is lost.
+        seconds: u32,
+    },
+    /// Agent to desktop, right after its hello: this connection takes the place of the session's earlier one.
+    Resume {
+        /// What [`Control::ResumeOffer`] gave.
+        session: ResumeToken,
+        /// How many messages the agent has taken on each of its channels.
+        channels: Vec<ChannelCount>,
+    },
+    /// Desktop to agent: the session goes on. The agent opens its channels again; those that are missing have ended.
+    Resumed {
+        /// How many messages the desktop has taken on each of the channels.
+        channels: Vec<ChannelCount>,
+    },
+    /// How many messages the side has taken, on channels where that is news.
+    Ack {
+        /// The channels and their counts.
+        channels: Vec<ChannelCount>,
+    },
+    /// Agent to desktop: a resumable channel is about to be closed for good.
+    Done {
+        /// Its number.
+        channel: u32,
+    },
     /// Asks for a [`Control::Pong`] with the same number.
     Ping {
         /// Any number.
@@ -129,6 +181,10 @@ pub enum Control {
     /// An object of a kind that this version doesn't know. It is skipped.
     #[serde(other)]
     Unknown,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A server that is lent to the agent.
@@ -161,6 +217,8 @@ pub enum RefusalCode {
     KeychainUnavailable,
     /// The other side speaks another version.
     Version,
+    /// There is no such session to resume, or not any more.
+    Expired,
     /// A reason that this version doesn't know.
     #[serde(other)]
     Other,
@@ -249,6 +307,8 @@ mod tests {
                     name: "laptop".into(),
                     software: "gatelodge/0.1.0".into(),
                     persistent: true,
+                    resume: 0,
+                    resuming: false,
                 },
                 r#"{"type":"hello","version":1,"name":"laptop","software":"gatelodge/0.1.0","persistent":true}"#,
             ),
@@ -284,6 +344,31 @@ mod tests {
                 },
                 r#"{"type":"refused","channel":"mcp:x","code":"not_lent","message":"no"}"#,
             ),
+            (
+                Control::Hello {
+                    version: 1,
+                    name: "laptop".into(),
+                    software: String::new(),
+                    persistent: true,
+                    resume: 1,
+                    resuming: true,
+                },
+                r#"{"type":"hello","version":1,"name":"laptop","persistent":true,"resume":1,"resuming":true}"#,
+            ),
+            (
+                Control::ResumeOffer { session: ResumeToken::from_bytes([0x0f; 16]), seconds: 120 },
+                r#"{"type":"resume.offer","session":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","seconds":120}"#,
+            ),
+            (
+                Control::Resume { session: ResumeToken::from_bytes([0x0f; 16]), channels: vec![(1, 7)] },
+                r#"{"type":"resume","session":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","channels":[[1,7]]}"#,
+            ),
+            (
+                Control::Resumed { channels: vec![(1, 7), (2, 0)] },
+                r#"{"type":"resumed","channels":[[1,7],[2,0]]}"#,
+            ),
+            (Control::Ack { channels: vec![(1, 1000)] }, r#"{"type":"ack","channels":[[1,1000]]}"#),
+            (Control::Done { channel: 2 }, r#"{"type":"done","channel":2}"#),
             (Control::Ping { nonce: 7 }, r#"{"type":"ping","nonce":7}"#),
             (Control::Pong { nonce: 7 }, r#"{"type":"pong","nonce":7}"#),
             (Control::Goodbye { message: "bye".into() }, r#"{"type":"goodbye","message":"bye"}"#),
@@ -315,6 +400,13 @@ mod tests {
     #[test]
     fn labels_name_servers() {
         assert_eq!(labelled_server(&server_label("notes")), Some("notes"));
+        let label = resumable_label("notes", 3);
+        assert_eq!((labelled_server(&label), labelled_channel(&label)), (Some("notes"), Some(3)));
+        for plain in
+            ["mcp:notes", "mcp:notes/", "mcp:notes/0", "mcp:notes/-1", "mcp:notes/4294967296", "notes/3"]
+        {
+            assert_eq!(labelled_channel(plain), None, "{plain}");
+        }
         assert_eq!(labelled_server("mcp"), None);
         assert_eq!(labelled_server(CONTROL_LABEL), None);
     }

@@ -60,12 +60,13 @@ mod line;
 mod pairing;
 mod paste;
 mod rendezvous;
+mod resume;
 mod sdp;
 mod signal;
 
 pub use control::{
-    CONTROL_LABEL, CONTROL_VERSION, Control, ControlError, LentServer, MAX_CONTROL_BYTES, PairFailure,
-    RefusalCode, labelled_server, server_label,
+    CONTROL_LABEL, CONTROL_VERSION, ChannelCount, Control, ControlError, LentServer, MAX_CONTROL_BYTES,
+    PairFailure, RefusalCode, labelled_channel, labelled_server, resumable_label, server_label,
 };
 pub use envelope::{
     Elements, Envelope, EnvelopeError, Json, JsonError, MAX_DEPTH, MESSAGE_TOO_LARGE, Member, Members,
@@ -88,6 +89,10 @@ pub use rendezvous::{
     ClientMessage, DeclineCode, IceServer, KnockId, KnockIdError, MAX_RENDEZVOUS_BYTES, Nonce, Opaque,
     REGISTRATION_DOMAIN, RENDEZVOUS_PATH, RENDEZVOUS_VERSION, RendezvousErrorCode, RendezvousMessageError,
     RendezvousRole, RendezvousUrl, RendezvousUrlError, ServerMessage, registration_content, signed_bytes,
+};
+pub use resume::{
+    ACK_AFTER_BYTES, ACK_AFTER_MESSAGES, AckDue, ImpossibleCount, Incoming, MAX_KEPT_BYTES, Outgoing,
+    RESUME_VERSION, ResumeToken, ResumeTokenError,
 };
 pub use sdp::{MaxMessageSize, Sdp, SdpError, SdpRules, Setup, normalise_candidate, with_fragments};
 pub use signal::{Candidate, MAX_SIGNAL_BYTES, Signal, SignalError};

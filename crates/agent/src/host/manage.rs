@@ -21,6 +21,8 @@ use crate::failure::{Exit, Failure};
 pub(crate) enum Manage {
     /// Show who this desktop is and whether it is running
     Status,
+    /// Find out what keeps agents out, and what to do about it. Exit code 0 if all is well, 1 if anything is not
+    Doctor(super::doctor::Doctor),
     /// The local MCP servers that can be lent
     #[command(subcommand)]
     Servers(Servers),
@@ -317,6 +319,7 @@ pub(crate) async fn run(manage: Manage, json: bool) -> Result<(), Failure> {
 async fn request(desk: &super::Desk, manage: Manage) -> Result<Request, Failure> {
     Ok(match manage {
         Manage::Status => Request::Status,
+        Manage::Doctor(_) => Request::Diagnose,
         Manage::Servers(servers) => servers_request(servers)?,
         Manage::Agents(agents) => match agents {
             Agents::List => Request::Agents,

@@ -76,6 +76,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     approval_seconds: u64,
 
+    /// How many seconds a session is kept whose connection is lost, so that its agent can go on with it
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    resume_seconds: u64,
+
     /// What this desktop calls itself towards agents
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -96,6 +100,7 @@ pub(super) async fn run(options: Options, json: bool) -> Result<(), Failure> {
     config.stun = options.stun.clone();
     config.ca_files.extend(options.ca_file.clone());
     config.approval_limit = Duration::from_secs(options.approval_seconds);
+    config.resume_limit = Duration::from_secs(options.resume_seconds);
     config.transient = transient(&options)?;
     let (host, events) = Host::start(config).await.map_err(|error| Failure::of(Exit::Storage, &error))?;
     let input = BufReader::new(tokio::io::stdin()).lines();

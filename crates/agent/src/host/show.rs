@@ -89,12 +89,25 @@ fn write_reply(out: &mut String, reply: &Reply) -> std::fmt::Result {
         Reply::Sessions { sessions } if sessions.is_empty() => writeln!(out, "no sessions"),
         Reply::Sessions { sessions } => sessions.iter().try_for_each(|session| {
             let label = if session.label.is_empty() { "(waits for a verdict)" } else { &session.label };
+            let lost = if session.interrupted { " (interrupted; its agent is waited for)" } else { "" };
             writeln!(
                 out,
-                "{}: {label}, since {}, by {}, {}",
+                "{}: {label}, since {}, by {}, {}{lost}",
                 session.id, session.since, session.link, session.path
             )?;
             writeln!(out, "  {}", session.agent)?;
+            if let Some(time) = session.rtt_ms.map(f64::from) {
+                writeln!(
+                    out,
+                    "  {} ({} here, {} there), round trip {time} ms, {} calls, {} bytes in, {} bytes out",
+                    session.kind,
+                    session.local_kind,
+                    session.remote_kind,
+                    session.calls,
+                    session.bytes_received,
+                    session.bytes_sent
+                )?;
+            }
             session.channels.iter().try_for_each(|server| writeln!(out, "  uses {server}"))
         }),
         Reply::Activity { entries } => entries.iter().try_for_each(|entry| writeln!(out, "{entry}")),
@@ -183,6 +196,15 @@ pub(super) fn event(event: &HostEvent) -> Option<String> {
             let lent = if lent.is_empty() { "nothing".to_owned() } else { lent };
             format!("session {session}: \"{label}\" is in and gets {lent}")
         }
+        HostEvent::Unreachable { session, agent } => {
+            format!("session {session}: its agent is not reachable at the moment: {agent}")
+        }
+        HostEvent::Reachable { session } => format!("session {session}: its agent is reachable again"),
+        HostEvent::Interrupted { session, reason, seconds } => {
+            format!("session {session}: interrupted, {reason}; its agent is waited for, up to {seconds} s")
+        }
+        HostEvent::Resumed { session, path } => format!("session {session}: back, {path}"),
+        HostEvent::PathChanged { session, path, kind } => format!("session {session}: now {kind}, {path}"),
         HostEvent::Ended { session, reason } => format!("session {session}: ended, {reason}"),
         HostEvent::ChannelOpened { session, server, .. } => format!("session {session}: uses {server}"),
         HostEvent::ChannelClosed { session, server, reason, .. } => {

@@ -114,7 +114,9 @@ fn one_that_says_nothing_or_too_much_on_stderr_holds_nobody_up_and_goes_with_its
         let command: Vec<_> = command.iter().map(String::as_str).collect();
         all.push((name, lifeline.hold(&command)));
     }
-    let host = Host::ephemeral(&["--servers", &servers(folder.path(), &all)], &[&agent]);
+    // Clients are killed in here, and their sessions would be kept for a while.
+    let arguments = ["--resume-seconds", "1", "--servers", &servers(folder.path(), &all)];
+    let host = Host::ephemeral(&arguments, &[&agent]);
     let mut good = machine.connect("default", &host.link, &["good"]);
     good.initialize();
     let before = host.program.memory();

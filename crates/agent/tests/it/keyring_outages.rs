@@ -42,7 +42,7 @@ fn without_a_keyring_it_does_not_start_and_says_what_to_do() {
         desk.manage(&["agents", "trust", &agent, "Confidential-Label"]),
         Program::run_with(secret, "hush-hush-hush"),
     ] {
-        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert_eq!(ended.code, Some(8), "{ended:?}");
         assert!(ended.errors.contains("no keychain was found"), "{ended:?}");
     }
     let private = ["PRIVATE KEY", "BEGIN", "Confidential-Label", "hush-hush-hush"];
@@ -99,6 +99,41 @@ fn while_the_keyring_is_gone_nobody_new_comes_in_and_afterwards_they_do() {
     again.initialize();
     assert_eq!(again.call("count", json!({})).unwrap(), "1");
     assert_eq!(there.call("count", json!({})).unwrap(), "2");
+}
+
+#[test]
+fn a_keyring_that_is_locked_meanwhile_lets_nobody_new_in_until_it_is_unlocked() {
+    let (desk, machine) = (Desk::new(), Machine::new());
+    let _counting = desk.add_counting("counting");
+    let agent = machine.fingerprint("known");
+    desk.lend(&agent, "Notebook", &["counting"]);
+    let mut host = desk.start();
+    let mut there = machine.connect("known", &host.link, &[]);
+    there.initialize();
+
+    desk.session.lock_keyring();
+    let known = machine.turned_away("known", &host.link);
+    assert_eq!(known.code, Some(4), "{known:?}");
+    assert!(known.errors.contains("cannot look up whom it trusts"), "{known:?}");
+    let told = host.event("keychain_unavailable");
+    assert!(told["reason"].as_str().unwrap().contains("the keychain is locked; unlock it"), "{told}");
+    let unknown = machine.turned_away("unknown", &host.link);
+    assert_eq!(unknown.code, Some(4), "{unknown:?}");
+    assert!(unknown.errors.contains("without a word"), "{unknown:?}");
+    // Nobody is trusted by a change that cannot be kept.
+    let trusted = desk.manage(&["agents", "trust", &machine.fingerprint("unknown"), "Stranger"]);
+    assert_eq!(trusted.code, Some(8), "{trusted:?}");
+    assert!(trusted.errors.contains("the keychain is locked"), "{trusted:?}");
+    assert_eq!(there.call("count", json!({})).unwrap(), "1");
+
+    desk.session.unlock_keyring();
+    let mut again = machine.connect("known", &host.link, &[]);
+    again.initialize();
+    assert_eq!(again.call("count", json!({})).unwrap(), "1");
+    assert_eq!(there.call("count", json!({})).unwrap(), "2");
+    let agents = desk.done(&["agents", "list"]);
+    assert_eq!(agents["agents"].as_array().unwrap().len(), 1, "{agents}");
+    assert_eq!(agents["agents"][0]["fingerprint"], json!(agent));
 }
 
 #[test]

@@ -13,13 +13,17 @@ mod bad_servers;
 mod desk;
 #[path = "../../../host/tests/it/desktop_session.rs"]
 mod desktop_session;
+mod doctor;
 mod files_alone;
+mod floods;
 mod isolation;
 mod keyring_outages;
 mod life;
 mod pairing;
 mod program;
 mod rendezvous;
+mod resuming;
 mod revocation;
+mod road;
 mod terminal;
 mod terminal_prompts;

@@ -43,7 +43,13 @@ impl Terminal {
     /// Waits until this is shown, after what was waited for before; returns what came until then.
     #[track_caller]
     pub(crate) fn shows(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + LIMIT;
+        self.shows_within(LIMIT, text)
+    }
+
+    /// The same, with another limit than the usual one.
+    #[track_caller]
+    pub(crate) fn shows_within(&mut self, limit: Duration, text: &str) -> String {
+        let deadline = Instant::now() + limit;
         let mut screen = self.screen.0.lock().unwrap();
         loop {
             if let Some(at) = screen[self.read..].find(text) {
@@ -56,6 +62,14 @@ impl Terminal {
             assert!(!left.is_zero(), "{text:?} was not shown; the screen:\n{}", *screen);
             screen = self.screen.1.wait_timeout(screen, left).unwrap().0;
         }
+    }
+
+    /// Waits for a line with this in it, as [`shows`](Terminal::shows); returns the line from there on.
+    #[track_caller]
+    #[allow(dead_code, reason = "several test programs share this file, and one of them needs it")]
+    pub(crate) fn shows_line(&mut self, text: &str) -> String {
+        self.shows(text);
+        self.shows("\n")
     }
 
     /// Types a line.

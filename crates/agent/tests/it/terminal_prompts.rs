@@ -1,5 +1,8 @@
 //! Prompts on the terminal of `gatelodge host`, and what their answers do.
 
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::agent::{Client, Machine};
@@ -79,6 +82,61 @@ fn once_always_no_and_block_do_what_they_say() {
 }
 
 #[test]
+fn block_ends_all_sessions_of_the_agent_at_once() {
+    let (desk, machine) = (Desk::new(), Machine::new());
+    let (mut terminal, link) = start(&desk, &[]);
+    let mut others = machine.connect("others", &link, &[]);
+    terminal.shows(CHOICES);
+    terminal.answers("y");
+    others.initialize();
+    let mut first = knock(&mut terminal, &machine, "twice", &link);
+    terminal.answers("y");
+    first.initialize();
+    let second = knock(&mut terminal, &machine, "twice", &link);
+    terminal.answers("b");
+    let said = Instant::now();
+    let ended = first.program.end();
+    assert!(said.elapsed() < Duration::from_secs(1), "it could go on for {:?}", said.elapsed());
+    assert_eq!(ended.code, Some(7), "{ended:?}");
+    assert!(ended.errors.contains("has blocked this agent"), "{ended:?}");
+    assert!(refused(second).errors.contains("the desktop's user said no"));
+    assert!(others.call("list_allowed_directories", json!({})).is_ok());
+}
+
+#[test]
+fn block_ends_them_as_well_where_a_known_agent_asks_for_a_server() {
+    let (desk, machine) = (Desk::new(), Machine::new());
+    let (_asked, _open) = (desk.add_counting("asked"), desk.add_counting("open"));
+    desk.lend(&machine.fingerprint("default"), "Notebook", &["open"]);
+    desk.done(&["grants", "set", "Notebook", "asked", "--tools", "allow", "--ask"]);
+    let (mut terminal, link) = desk.on_terminal(&[]);
+    let mut open = machine.connect("default", &link, &["open"]);
+    open.initialize();
+    let mut asked = machine.connect("default", &link, &["asked"]);
+    asked.ask("initialize", json!({}));
+    terminal.shows(CHOICES);
+    terminal.answers("b");
+    let said = Instant::now();
+    let ended = open.program.end();
+    assert!(said.elapsed() < Duration::from_secs(1), "it could go on for {:?}", said.elapsed());
+    assert_eq!(ended.code, Some(7), "{ended:?}");
+    refused(asked);
+    assert_eq!(desk.done(&["agents", "list"])["agents"][0]["state"], "blocked");
+}
+
+#[test]
+fn it_is_said_that_an_agent_is_not_reachable_while_its_question_is_open() {
+    let (desk, machine) = (Desk::new(), Machine::new());
+    let (mut terminal, link) = start(&desk, &[]);
+    let killed = knock(&mut terminal, &machine, "killed", &link);
+    killed.program.signal(Signal::SIGKILL);
+    terminal.shows("its agent is not reachable at the moment");
+    // It has no session to come back to, so that its question goes with the path.
+    terminal.shows("the question is not open any more");
+    assert_eq!(desk.done(&["sessions", "list"])["sessions"], json!([]));
+}
+
+#[test]
 fn what_is_typed_before_anybody_can_have_read_the_question_is_no_answer() {
     let (desk, machine) = (Desk::new(), Machine::new());
     let (mut terminal, link) = start(&desk, &[]);
@@ -120,7 +178,7 @@ fn nobody_is_asked_about_an_agent_that_has_left() {
     terminal.shows("the question is not open any more");
     assert_eq!(left.program.end().code, Some(0));
     let told = knock(&mut terminal, &machine, "told", &link);
-    told.program.signal(nix::sys::signal::Signal::SIGTERM);
+    told.program.signal(Signal::SIGTERM);
     terminal.shows("the question is not open any more");
     assert_eq!(told.program.end().code, Some(0));
 }

@@ -9,6 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::{ActivityEntry, ActivityEvent};
+use crate::error::with_causes;
+use crate::housekeeping;
 use crate::store::{Store, StoreError};
 
 /// Entries that wait to be written; about 200 ms at 5,000 calls a second. Above that calls wait for the disk.
@@ -20,6 +22,10 @@ const BATCH: usize = 512;
 /// How long a batch is open for more: at most this much is lost with the power, and the disk is asked at most 50 times
 /// a second.
 const LINGER: Duration = Duration::from_millis(20);
+
+/// After so many entries the log is cut to its bounds, some 16 MB. Housekeeping alone, which is about age, comes too rarely
+/// for an agent that does nothing but make calls.
+const CUT_AFTER: u64 = 50_000;
 
 /// Records what happens. Clones are handles to the same recorder.
 #[derive(Clone, Debug)]
@@ -99,6 +105,7 @@ async fn write(store: Store, mut inbox: mpsc::Receiver<Message>) {
     let mut lost = 0;
     let mut trouble = None;
     let mut running = true;
+    let mut uncut = 0;
     while running {
         let Some(first) = inbox.recv().await else { break };
         let mut entries = Vec::new();
@@ -137,12 +144,19 @@ async fn write(store: Store, mut inbox: mpsc::Receiver<Message>) {
         if !entries.is_empty() {
             let fresh = entries.len() as u64 - u64::from(lost > 0);
             match store.run(move |store| store.append_activity(&entries)).await {
-                Ok(()) => lost = 0,
+                Ok(()) => (lost, uncut) = (0, uncut + fresh),
                 Err(error) => {
                     lost += fresh;
                     tracing::error!(%error, lost, "activity could not be written");
                     trouble = Some(error);
                 }
+            }
+        }
+        if uncut >= CUT_AFTER {
+            uncut = 0;
+            let cut = store.run(|store| housekeeping::prune(store, &store.settings()?)).await;
+            if let Err(error) = cut {
+                tracing::warn!(error = with_causes(&error), "old activity was not removed");
             }
         }
         for done in flushes {

@@ -53,6 +53,7 @@ fn every_kind_comes_back_as_it_was() {
             by: DecidedBy::Timeout,
         },
         call(1, "x").event,
+        ActivityEvent::MoreRefused { calls: 3 },
         ActivityEvent::AgentChanged { change: AgentChange::Blocked },
         ActivityEvent::GrantsAltered,
         ActivityEvent::ServerCrashed { reason: "exit status 1".into() },

@@ -43,6 +43,11 @@ impl Kept {
         Ok(Self { store, trust, secrets, keychain })
     }
 
+    /// Returns the keychain.
+    pub(crate) fn keychain(&self) -> Arc<dyn Keychain> {
+        Arc::clone(&self.keychain)
+    }
+
     /// Loads the desktop's identity, or makes it at the very first time.
     ///
     /// # Errors

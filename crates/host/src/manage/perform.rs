@@ -7,9 +7,10 @@ use std::time::Duration;
 use gatelodge_wire::{Fingerprint, RefusalCode};
 
 use super::kept::Kept;
-use super::{AgentSummary, FailureCause, Reply, Request, SecretText, SessionSummary};
+use super::{AgentSummary, FailureCause, Reply, Request, RoundTrip, SecretText, SessionSummary};
 use crate::activity::{ActivityEntry, ActivityEvent, ActivityFilter, AgentChange, ChainVerdict};
 use crate::desktop::Desktop;
+use crate::diagnosis;
 use crate::error::with_causes;
 use crate::event::HostEvent;
 use crate::grant::Grant;
@@ -92,6 +93,7 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
             pairing::cancel(desktop, &invitation).map(|()| Reply::Done).map_err(Undone::from)
         }
         Request::Sessions => Ok(Reply::Sessions { sessions: sessions(desktop) }),
+        Request::Diagnose => Ok(Reply::Diagnosis { checks: diagnosis::running(desktop).await }),
         Request::EndSession { session } => match desktop.sessions.get(session) {
             Some(live) => {
                 live.ending.end(Refusal::new(RefusalCode::Revoked, "the desktop's user ended the session"));
@@ -200,14 +202,27 @@ impl Effect {
 }
 
 fn sessions(desktop: &Desktop) -> Vec<SessionSummary> {
-    let summary = |live: &Arc<crate::session::live::Live>| SessionSummary {
-        id: live.id.0,
-        agent: live.agent.to_string(),
-        label: if live.admitted() { live.label() } else { String::new() },
-        link: live.link.clone(),
-        path: live.path.clone(),
-        since: live.since,
-        channels: live.channels().into_iter().map(|(_, server)| server).collect(),
+    let summary = |live: &Arc<crate::session::live::Live>| {
+        let (measured, (bytes_received, bytes_sent), calls) = live.traffic();
+        let shown =
+            |part: fn(&mcp_webrtc::Path) -> String| measured.map_or_else(String::new, |of| part(&of.path));
+        SessionSummary {
+            kind: shown(|path| path.kind().to_string()),
+            local_kind: shown(|path| path.local_kind.to_string()),
+            remote_kind: shown(|path| path.remote_kind.to_string()),
+            rtt_ms: measured.and_then(|of| of.round_trip).map(RoundTrip::from),
+            bytes_received,
+            bytes_sent,
+            calls,
+            id: live.id.0,
+            agent: live.agent.to_string(),
+            label: if live.admitted() { live.label() } else { String::new() },
+            link: live.link.clone(),
+            path: live.path(),
+            interrupted: live.is_interrupted(),
+            since: live.since,
+            channels: live.channels().into_iter().map(|(_, server)| server).collect(),
+        }
     };
     desktop.sessions.all().iter().map(summary).collect()
 }

@@ -2,6 +2,7 @@
 
 mod carry;
 mod lane;
+mod line;
 mod start;
 
 use std::sync::{Arc, OnceLock};
@@ -10,8 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gatelodge_files::FileServer;
 use gatelodge_wire::{Control, Envelope, RefusalCode, peek};
-use mcp_webrtc::Channel;
-
+pub(super) use line::Line;
 pub(crate) use start::probe;
 
 use super::control::ControlChannel;
@@ -23,6 +23,7 @@ use crate::event::HostEvent;
 use crate::gate::Question;
 use crate::server::ServerId;
 use crate::time::Timestamp;
+use line::LineSender;
 
 /// The JSON-RPC code for a plain peer whose first request cannot be served at all, from the range that JSON-RPC leaves to
 /// implementations. It has no control channel on which to hear why.
@@ -49,7 +50,8 @@ pub(super) async fn serve(
     desktop: Arc<Desktop>,
     live: Arc<Live>,
     control: ControlChannel,
-    mut channel: Channel,
+    mut line: Line,
+    label: String,
     server: Option<ServerId>,
 ) {
     // Whoever opens a channel and says nothing costs no process. (A Gatelodge agent never uses the channel that the
@@ -57,19 +59,18 @@ pub(super) async fn serve(
     let first = tokio::select! {
         biased;
         _ = live.ending.ended() => return,
-        first = channel.recv() => first,
+        first = line.receiver.recv() => first,
     };
-    let Some(first) = first else { return };
-    let label = channel.label().to_owned();
+    let Some(first) = first else { return line.sender.close().await };
     let Some(server) = server else {
         let refusal = Refusal::new(RefusalCode::NotLent, "no server of that name is lent here");
-        refuse(&control, &channel, &label, Some(&first), refusal).await;
+        refuse(&control, &line.sender, &label, Some(&first), refusal).await;
         return;
     };
     let number = desktop.next_number();
     let ending = live.channel_opened(number, server.clone());
     let context = Context { desktop, live, control, server, number, ending, files: Arc::default() };
-    let reason = context.run(channel, &label, first).await;
+    let reason = context.run(line, &label, first).await;
     context.live.channel_closed(number);
     context.tell(HostEvent::ChannelClosed {
         session: context.live.id,
@@ -81,7 +82,7 @@ pub(super) async fn serve(
 
 impl Context {
     /// Starts the server and carries messages; returns why it ended.
-    async fn run(&self, channel: Channel, label: &str, first: Bytes) -> String {
+    async fn run(&self, line: Line, label: &str, first: Bytes) -> String {
         let starting = start::start(self, label);
         let started = tokio::select! {
             biased;
@@ -92,7 +93,7 @@ impl Context {
             Ok(started) => started,
             Err(refusal) => {
                 let reason = refusal.for_person().to_owned();
-                refuse(&self.control, &channel, label, Some(&first), refusal).await;
+                refuse(&self.control, &line.sender, label, Some(&first), refusal).await;
                 return reason;
             }
         };
@@ -101,11 +102,21 @@ impl Context {
             channel: self.number,
             server: self.server.clone(),
         });
-        let sender = channel.sender();
-        match carry::carry(self, channel, first, upstream, grant).await {
-            Ok(()) => "the agent closed it".to_owned(),
+        let sender = line.sender.clone();
+        match carry::carry(self, line, first, upstream, grant).await {
+            Ok(()) => {
+                sender.close().await;
+                "the agent closed it".to_owned()
+            }
             Err(refusal) => {
                 let reason = refusal.for_person().to_owned();
+                if refusal.code == RefusalCode::ServerFailed {
+                    // What the server has answered before it ended is the agent's, even if it has to come back for it.
+                    tokio::select! {
+                        _ = self.live.ending.ended() => {}
+                        () = sender.deliver(self.desktop.resume_limit) => {}
+                    }
+                }
                 self.control.say(&refusal.on_channel(label)).await;
                 sender.close().await;
                 reason
@@ -130,7 +141,7 @@ impl Context {
 }
 
 impl Refusal {
-    fn on_channel(&self, label: &str) -> Control {
+    pub(super) fn on_channel(&self, label: &str) -> Control {
         Control::Refused { channel: Some(label.to_owned()), code: self.code, message: self.message.clone() }
     }
 }
@@ -138,7 +149,7 @@ impl Refusal {
 /// Tells the agent why, on the control channel or else as an answer to its first request, and closes the channel.
 async fn refuse(
     control: &ControlChannel,
-    channel: &Channel,
+    channel: &LineSender,
     label: &str,
     first: Option<&Bytes>,
     refusal: Refusal,
@@ -150,7 +161,7 @@ async fn refuse(
         let id = id.as_str();
         let answer =
             format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{NOT_SERVED},"message":{message}}}}}"#);
-        let _ = channel.send(answer).await;
+        channel.send_plainly(answer).await;
     }
     channel.close().await;
 }

@@ -20,6 +20,9 @@ use crate::trust::{AgentLabel, GrantsVerdict, Origin, Pairing};
 /// How long a peer that may be a Gatelodge agent has to say hello, so that the prompt can show what it calls itself.
 const HELLO_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long a blocked agent's sessions wait for the record of it: they are to be over within a second.
+const RECORD_LIMIT: Duration = Duration::from_millis(500);
+
 /// An agent that was let in.
 #[derive(Debug)]
 pub(super) struct Admitted {
@@ -37,7 +40,8 @@ pub(super) async fn at_the_door(
     agent: &Fingerprint,
     door: &Door,
 ) -> Result<Option<OwnedSemaphorePermit>, String> {
-    if desktop.transient.approved.contains(agent) {
+    // Whoever has been let in, even if for once, may come back to go on with its session.
+    if desktop.transient.approved.contains(agent) || desktop.sessions.may_resume(agent) {
         return Ok(None);
     }
     let agent = *agent;
@@ -185,7 +189,7 @@ pub(super) async fn ask(
         }
         Verdict::Denied(denial) => {
             if denial == Denial::Blocked {
-                block(desktop, agent, label).await;
+                block(desktop, agent, Some(label)).await;
             }
             Err(refusal_of(denial))
         }
@@ -211,13 +215,33 @@ pub(super) async fn keep(
     Ok(Admitted { label: record.label.to_string(), grants: lent })
 }
 
-/// Writes down that the person does not want to be asked about an agent again.
-pub(super) async fn block(desktop: &Desktop, agent: Fingerprint, label: AgentLabel) {
-    let blocked = desktop.trust().run(move |trust| trust.block(&agent, Some(label)).map(|_| ())).await;
+/// Writes down that the person does not want to be asked about an agent again, and ends all of its sessions: after that is
+/// written, or before it where the keychain is slow. `label` is what an agent without a record is called.
+pub(super) async fn block(desktop: &Desktop, agent: Fingerprint, label: Option<AgentLabel>) {
+    let writing = desktop.trust().run(move |trust| trust.block(&agent, label).map(|_| ()));
+    tokio::pin!(writing);
+    let blocked = match tokio::time::timeout(RECORD_LIMIT, &mut writing).await {
+        Ok(blocked) => blocked,
+        Err(_) => {
+            // This may be the end of who waits here as well; what has begun to be written is written all the same.
+            end_sessions(desktop, &agent);
+            writing.await
+        }
+    };
     if let Err(error) = blocked {
         tracing::warn!(error = crate::error::with_causes(&error), "the agent is not blocked for good");
     }
     desktop.events.tell(HostEvent::Changed);
+    end_sessions(desktop, &agent);
+}
+
+fn end_sessions(desktop: &Desktop, agent: &Fingerprint) {
+    for live in desktop.sessions.of(agent) {
+        live.ending.end(match live.admitted() {
+            true => Refusal::new(RefusalCode::Revoked, "the desktop's user has blocked this agent"),
+            false => refusal_of(Denial::Blocked),
+        });
+    }
 }
 
 /// What an agent is told of a no.

@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use gatelodge_wire::{Fingerprint, RefusalCode};
-use tokio::sync::watch;
+use gatelodge_wire::{Fingerprint, RefusalCode, ResumeToken};
+use mcp_webrtc::{Measurement, Measurements};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::SessionId;
+use super::connection::Arrival;
+use crate::approval::bucket::{Bucket, Rate};
+use crate::event::{EventSender, HostEvent, SessionId};
 use crate::grant::{Grant, ToolRule};
 use crate::link::LinkId;
 use crate::server::ServerId;
@@ -61,22 +65,37 @@ impl Ending {
     }
 }
 
+/// How many connections wait to take a session's earlier one's place. Only an agent that has the token gets so far.
+const ARRIVALS: usize = 4;
+
+/// Refused requests of a session that get an entry of their own in the log. A model that tries what it may not do is far
+/// below this; one that does nothing else adds some 10 MB a day, which the log's bound takes.
+const REFUSALS: Rate = Rate { burst: 64, every: Duration::from_secs(3) };
+
 /// A session that is up.
-#[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) id: SessionId,
     pub(crate) agent: Fingerprint,
     pub(crate) link: LinkId,
     pub(crate) since: Timestamp,
-    pub(crate) path: String,
     pub(crate) ending: Ending,
     /// Told when a grant becomes larger, so that open channels go by it.
     widened: watch::Sender<()>,
+    refusals: Mutex<Bucket>,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
+    /// The addresses between which packets travel, or did before the connection was lost.
+    path: String,
+    interrupted: bool,
+    /// The last measurement of the connection, and what went over it and those before it.
+    measured: Option<Measurement>,
+    bytes: (u64, u64),
+    calls: u64,
+    /// By what the agent may resume the session, and where it comes in then.
+    resumption: Option<(ResumeToken, mpsc::Sender<Arrival>)>,
     label: String,
     admitted: bool,
     /// The grants were changed before the agent was let in: they are newer than what the verdict was made of.
@@ -87,8 +106,91 @@ struct State {
 
 impl Live {
     pub(crate) fn new(id: SessionId, agent: Fingerprint, link: LinkId, path: String) -> Self {
-        let (since, ending, state) = (Timestamp::now(), Ending::default(), Mutex::default());
-        Self { id, agent, link, since, path, ending, widened: watch::Sender::new(()), state }
+        let (since, ending) = (Timestamp::now(), Ending::default());
+        let state = Mutex::new(State { path, ..State::default() });
+        let refusals = Mutex::new(Bucket::full(REFUSALS, Instant::now()));
+        Self { id, agent, link, since, ending, widened: watch::Sender::new(()), refusals, state }
+    }
+
+    /// Says whether one more refused request gets an entry of its own in the log.
+    pub(super) fn tells_of_refusal(&self, now: Instant) -> bool {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).take(REFUSALS, now)
+    }
+
+    /// Returns the addresses between which packets travel.
+    pub(crate) fn path(&self) -> String {
+        self.lock().path.clone()
+    }
+
+    /// Returns how the connection was when it was last measured, the bytes received and sent over all connections, and the
+    /// number of calls.
+    pub(crate) fn traffic(&self) -> (Option<Measurement>, (u64, u64), u64) {
+        let state = self.lock();
+        (state.measured, state.bytes, state.calls)
+    }
+
+    /// Counts a call of the agent.
+    pub(crate) fn called(&self) {
+        self.lock().calls += 1;
+    }
+
+    /// Measures a connection for as long as it lives, and tells of another path.
+    pub(super) async fn measure(self: Arc<Self>, mut measurements: Measurements, events: EventSender) {
+        let mut last: Option<Measurement> = None;
+        while let Some(measured) = measurements.next().await {
+            let (received, sent) = last.map_or((0, 0), |last| (last.bytes_received, last.bytes_sent));
+            let moved = last.is_some_and(|last| last.path != measured.path);
+            {
+                let mut state = self.lock();
+                state.bytes.0 += measured.bytes_received.saturating_sub(received);
+                state.bytes.1 += measured.bytes_sent.saturating_sub(sent);
+                state.measured = Some(measured);
+                state.path = measured.path.to_string();
+            }
+            if moved {
+                let (path, kind) = (measured.path.to_string(), measured.path.kind().to_string());
+                events.tell(HostEvent::PathChanged { session: self.id, path, kind });
+            }
+            last = Some(measured);
+        }
+    }
+
+    /// Returns whether the connection is lost, and the agent waited for.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.lock().interrupted
+    }
+
+    pub(super) fn set_interrupted(&self) {
+        self.lock().interrupted = true;
+    }
+
+    /// Notes that the session goes on over another connection.
+    pub(super) fn set_path(&self, path: String) {
+        let mut state = self.lock();
+        (state.path, state.interrupted) = (path, false);
+    }
+
+    /// Lets the agent resume the session by this token, and returns where it comes in.
+    pub(super) fn resumable(&self, token: ResumeToken) -> mpsc::Receiver<Arrival> {
+        let (sender, arrivals) = mpsc::channel(ARRIVALS);
+        self.lock().resumption = Some((token, sender));
+        arrivals
+    }
+
+    /// Lets nobody resume the session any more.
+    pub(super) fn close_arrivals(&self) {
+        self.lock().resumption = None;
+    }
+
+    /// Goes on over this connection. It is given back if the session is over.
+    pub(super) async fn take_over(&self, arrival: Arrival) -> Result<(), Arrival> {
+        let place = self.lock().resumption.as_ref().map(|(_, arrivals)| arrivals.clone());
+        match place {
+            Some(place) if !self.ending.token.is_cancelled() => {
+                place.try_send(arrival).map_err(mpsc::error::TrySendError::into_inner)
+            }
+            _ => Err(arrival),
+        }
     }
 
     /// Notes the verdict: the agent is in, under this name and with these grants.
@@ -217,6 +319,16 @@ fn same_but_for_pins(old: Option<&Grant>, new: Option<&Grant>) -> bool {
     }
 }
 
+impl std::fmt::Debug for Live {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Live")
+            .field("id", &self.id)
+            .field("agent", &self.agent)
+            .finish_non_exhaustive()
+    }
+}
+
 /// All sessions that are up.
 #[derive(Debug, Default)]
 pub(crate) struct LiveSessions(Mutex<HashMap<SessionId, Arc<Live>>>);
@@ -239,6 +351,20 @@ impl LiveSessions {
         let mut all: Vec<_> = self.lock().values().cloned().collect();
         all.sort_by_key(|live| live.id);
         all
+    }
+
+    /// Returns the session that this agent resumes by this token.
+    pub(super) fn resumable(&self, agent: &Fingerprint, token: &ResumeToken) -> Option<Arc<Live>> {
+        let is_it =
+            |live: &Arc<Live>| live.lock().resumption.as_ref().is_some_and(|(known, _)| known == token);
+        self.of(agent).into_iter().find(is_it)
+    }
+
+    /// Returns whether the agent may have a session to resume.
+    pub(super) fn may_resume(&self, agent: &Fingerprint) -> bool {
+        let resumable =
+            |live: &Arc<Live>| !live.ending.token.is_cancelled() && live.lock().resumption.is_some();
+        self.of(agent).iter().any(resumable)
     }
 
     /// Returns an agent's sessions.

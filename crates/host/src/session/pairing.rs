@@ -263,7 +263,7 @@ async fn ask(
                 use_up(desktop, invitation);
             }
             if denial == Denial::Blocked {
-                super::entrance::block(desktop, agent, label).await;
+                super::entrance::block(desktop, agent, Some(label)).await;
             }
             Err(refusal_of(denial))
         }

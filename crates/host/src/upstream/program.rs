@@ -128,6 +128,17 @@ impl Program {
     }
 }
 
+/// Finds the file that a server's program would be, and what else keeps it from being started.
+pub(crate) fn locate(
+    command: &str,
+    arguments: &[String],
+    env: &BTreeMap<String, String>,
+    directory: Option<&Path>,
+    environment: &LoginEnvironment,
+) -> Result<PathBuf, ProgramError> {
+    Program::find(command, arguments, env, directory, environment).map(|program| program.path)
+}
+
 /// Finds the file of a command, the way execvp(3) does.
 fn find_program(
     command: &str,

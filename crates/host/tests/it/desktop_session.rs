@@ -115,6 +115,21 @@ impl DesktopSession {
         assert_eq!(locked.0.len(), 1);
     }
 
+    /// Unlocks the keyring, as its own prompt does it when the person has typed the password.
+    pub(crate) fn unlock_keyring(&self) {
+        use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
+        let bus = self.connect();
+        let path = "/org/freedesktop/secrets";
+        let service = Proxy::new(&bus, SECRETS, path, "org.freedesktop.Secret.Service").unwrap();
+        let keyring: OwnedObjectPath = service.call("ReadAlias", &("default",)).unwrap();
+        let (_, session): (OwnedValue, OwnedObjectPath) =
+            service.call("OpenSession", &("plain", Value::from(""))).unwrap();
+        let prompt =
+            Proxy::new(&bus, SECRETS, path, "org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface");
+        let password = (session, Vec::<u8>::new(), b"test".to_vec(), "text/plain");
+        let () = prompt.unwrap().call("UnlockWithMasterPassword", &(keyring, password)).unwrap();
+    }
+
     /// Kills the keyring, wherever it is.
     pub(crate) fn kill_keyring(&mut self) {
         self.keyring.take().unwrap().kill();

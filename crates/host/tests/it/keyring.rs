@@ -109,6 +109,11 @@ fn a_keyring_that_appears_later_is_found_by_the_same_process() {
     assert!(verdict().starts_with("no keychain was found"));
     session.start_keyring();
     assert_eq!(verdict(), "no record");
+    // So is one that is locked meanwhile, as soon as it is unlocked.
+    session.lock_keyring();
+    assert_eq!(verdict(), "the keychain is locked; unlock it, then try again");
+    session.unlock_keyring();
+    assert_eq!(verdict(), "no record");
 }
 
 #[test]

@@ -87,6 +87,8 @@ async fn come_in(agent: &Identity, url: &RendezvousUrl, host: &Host) -> Session 
         name: "test".to_owned(),
         software: String::new(),
         persistent: true,
+        resume: 0,
+        resuming: false,
     };
     control.send(hello.to_json()).await.unwrap();
     loop {

@@ -86,21 +86,26 @@ impl Outbox {
         self.link.spawn(async move { this.close().await });
     }
 
-    pub(super) async fn send(self: &Arc<Self>, message: Bytes) -> Result<Sent, SendError> {
+    /// Sends a message. `handed_over` is called once the engine has the last of it, before it gets anything else.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        message: Bytes,
+        handed_over: impl FnOnce() + Send + 'static,
+    ) -> Result<Sent, SendError> {
         let size = message.len();
         let limit = self.limit();
         if size > limit {
             let Ok(Envelope::Response { id, .. }) = peek(&message) else {
                 return Err(SendError::TooLarge { size, limit });
             };
-            self.send_text(&too_large_error(id, size, limit)).await?;
+            self.send_text(&too_large_error(id, size, limit), handed_over).await?;
             return Ok(Sent::ErrorInstead { size, limit });
         }
         let text = std::str::from_utf8(&message).map_err(|_| SendError::NotUtf8)?;
         if self.link.fragments.is_none() || size <= FRAGMENT_ABOVE.min(self.link.max_message) {
-            self.send_text(text).await?;
+            self.send_text(text, handed_over).await?;
         } else {
-            self.send_fragments(message).await?;
+            self.send_fragments(message, handed_over).await?;
         }
         Ok(Sent::Message)
     }
@@ -113,27 +118,51 @@ impl Outbox {
         }
     }
 
-    async fn send_text(&self, text: &str) -> Result<(), SendError> {
-        match self.link.flow.message(text.len(), self.raw.send_text(text)).await {
+    async fn send_text(&self, text: &str, handed_over: impl FnOnce()) -> Result<(), SendError> {
+        // The flow hands over one message at a time, so that the calls come in the order of the messages.
+        let hand_over = async {
+            let outcome = self.raw.send_text(text).await;
+            if outcome.is_ok() {
+                handed_over();
+            }
+            outcome
+        };
+        match self.link.flow.message(text.len(), hand_over).await {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) | None => Err(SendError::Closed),
         }
     }
 
     /// Sends a large message in a task of its own, so that it goes out whole even if the caller stops waiting.
-    async fn send_fragments(self: &Arc<Self>, message: Bytes) -> Result<(), SendError> {
+    async fn send_fragments(
+        self: &Arc<Self>,
+        message: Bytes,
+        handed_over: impl FnOnce() + Send + 'static,
+    ) -> Result<(), SendError> {
         let permit = Arc::clone(&self.unfinished).acquire_owned().await.map_err(|_| SendError::Closed)?;
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let this = Arc::clone(self);
         let sent = self.link.spawn(async move {
             let _permit = permit;
             let mut fragments = split(number, &message, HEADER_LEN);
+            let mut handed_over = Some(handed_over);
             loop {
                 let size = this.link.flow.fragment_size().await;
                 fragments.set_max_frame(size.min(this.link.max_message));
                 let Some(fragment) = fragments.next() else { return Some(()) };
                 let (bytes, fragment) = (fragment.len(), BytesMut::from(fragment));
-                this.link.flow.fragment(bytes, this.raw.send_binary(fragment)).await?.ok()?;
+                let last = fragments.len() == 0;
+                let hand_over = async {
+                    let outcome = this.raw.send_binary(fragment).await;
+                    if last
+                        && outcome.is_ok()
+                        && let Some(handed_over) = handed_over.take()
+                    {
+                        handed_over();
+                    }
+                    outcome
+                };
+                this.link.flow.fragment(bytes, hand_over).await?.ok()?;
             }
         });
         match sent.await {

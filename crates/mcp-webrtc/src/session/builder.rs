@@ -16,6 +16,10 @@ use crate::signaling::Signaling;
 /// Plain peers open one channel. A Gatelodge agent opens one for each MCP connection.
 const DEFAULT_MAX_CHANNELS: usize = 64;
 
+/// Both sides check the paths that they know for eight seconds, a relay is taken after two, and a handshake whose packets get
+/// lost repeats them after one, two and four seconds. Somebody may be waiting.
+const DEFAULT_HANDSHAKE_DEADLINE: Duration = Duration::from_secs(15);
+
 /// Options of a session, in the order in which they are needed. [`offer`](SessionBuilder::offer) or
 /// [`answer`](SessionBuilder::answer) sets it up.
 #[must_use = "a builder does nothing until `offer` or `answer`"]
@@ -49,7 +53,7 @@ impl SessionBuilder {
             local: None,
             fragments: Some(FragmentLimits::default()),
             signaling_deadline: Duration::from_secs(30),
-            handshake_deadline: Duration::from_secs(30),
+            handshake_deadline: DEFAULT_HANDSHAKE_DEADLINE,
             admission_deadline: Duration::from_secs(120),
         }
     }
@@ -150,8 +154,8 @@ impl SessionBuilder {
         self
     }
 
-    /// Sets how long the connection may take once both descriptions are there. Defaults to 30 s. A peer with a
-    /// certificate other than the one it announced shows itself by missing this deadline.
+    /// Sets how long the connection may take once both descriptions are there. Defaults to 15 s; a side that answers by copy and
+    /// paste wants minutes. A peer with a certificate other than the one it announced shows itself by missing this deadline.
     pub fn handshake_deadline(mut self, deadline: Duration) -> Self {
         self.handshake_deadline = deadline;
         self

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gatelodge_wire::{Fingerprint, SdpError};
 
+use super::no_path::NoPath;
 use crate::engine::EngineError;
 use crate::signaling::SignalingError;
 
@@ -13,7 +14,7 @@ use crate::signaling::SignalingError;
 pub enum Stage {
     /// The exchange of offer and answer.
     Signaling,
-    /// Finding a path and the DTLS handshake.
+    /// The DTLS handshake, over a path that was found.
     Handshake,
 }
 
@@ -56,8 +57,13 @@ pub enum SessionError {
         after: Duration,
     },
     /// No path to the peer was found.
-    #[error("no path to the peer was found; if both are behind NATs, a STUN or TURN server is needed")]
-    NoPath,
+    #[error("no path to the peer was found: {0}")]
+    NoPath(NoPath),
+    /// There is a path, but what came over it was no proof of the certificate that the peer's description announced.
+    #[error(
+        "there is a path to the peer, but the handshake failed; its certificate may not be the one that its description announced"
+    )]
+    Handshake,
     /// The certificate of the handshake is not the announced one.
     #[error("the peer's certificate ({proved}) is not the one that its description announced ({announced})")]
     FingerprintMismatch {
@@ -90,8 +96,8 @@ fn timed_out(stage: Stage, after: Duration) -> String {
     match stage {
         Stage::Signaling => format!("the peer sent no description within {seconds} s"),
         Stage::Handshake => format!(
-            "no connection within {seconds} s; either there is no path to the peer, or its certificate is not the \
-             one that its description announced"
+            "there is a path to the peer, but the handshake took longer than {seconds} s; its certificate may not be the one \
+             that its description announced"
         ),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gatelodge_wire::{
     Fingerprint, FragmentLimits, MaxMessageSize, Sdp, SdpRules, Setup, normalise_candidate, with_fragments,
@@ -13,9 +14,10 @@ use tokio_util::task::TaskTracker;
 use super::actor::Actor;
 use super::builder::SessionBuilder;
 use super::error::{SessionError, Stage};
+use super::no_path::{NoPath, Offered};
 use super::peer::{Admission, Peer};
 use super::{ChannelQueue, CloseReason, Handle, Link, Session, SessionEvent};
-use crate::engine::{Engine, EngineConfig, EngineEvent, EngineState, MAX_MESSAGE, RawChannel};
+use crate::engine::{CHECKED_FOR, Engine, EngineConfig, EngineEvent, EngineState, MAX_MESSAGE, RawChannel};
 use crate::flow::Flow;
 use crate::signaling::{Candidate, Signal, Signaling};
 
@@ -28,6 +30,10 @@ const MAX_MESSAGE_BESIDE_FRAGMENTS: u32 = 65_536;
 
 /// Session events that wait for a subscriber: more than happen in a minute of the worst network.
 const EVENT_QUEUE: usize = 16;
+
+/// How long STUN and TURN servers may take to answer. By then the engine has repeated its request three times; it would go on
+/// for many more seconds, and the peer waits for the description that holds all candidates.
+const GATHERING_LIMIT: Duration = Duration::from_secs(4);
 
 /// Candidates that may come before the description they belong to.
 const MAX_EARLY_CANDIDATES: usize = 32;
@@ -122,6 +128,8 @@ impl Establishing {
             rules: SdpRules::with_loopback(local),
             early: VecDeque::new(),
             channels: Vec::new(),
+            own: Offered::default(),
+            peer: Offered::default(),
         };
         let outcome = cancel.run_until_cancelled(attempt.run(self.role)).await;
         let Attempt { events, rules, channels, .. } = attempt;
@@ -203,6 +211,8 @@ struct Attempt<'a> {
     rules: SdpRules,
     early: VecDeque<Candidate>,
     channels: Vec<RawChannel>,
+    own: Offered,
+    peer: Offered,
 }
 
 impl Attempt<'_> {
@@ -213,8 +223,10 @@ impl Attempt<'_> {
         let description = described.map_err(|_| timed_out(Stage::Signaling, deadline))??;
 
         let deadline = self.builder.handshake_deadline;
-        let connected = tokio::time::timeout(deadline, self.connect()).await;
-        connected.map_err(|_| timed_out(Stage::Handshake, deadline))??;
+        match tokio::time::timeout(deadline, self.connect()).await {
+            Ok(connected) => connected?,
+            Err(_) => return Err(self.unconnected(timed_out(Stage::Handshake, deadline)).await),
+        }
 
         let peer = self.identify(&description).await?;
         self.decide(peer.clone()).await?;
@@ -254,23 +266,32 @@ impl Attempt<'_> {
                 offer
             }
         };
+        self.peer = Offered::of(description.as_str());
         for candidate in std::mem::take(&mut self.early) {
-            add_candidate(self.engine, &self.rules, candidate).await;
+            self.add_candidate(candidate).await;
         }
         Ok(description)
     }
 
-    /// Waits for all own candidates and returns the description to send.
+    /// Waits for the own candidates and returns the description to send.
     async fn gathered(&mut self) -> Result<String, SessionError> {
+        let deadline = tokio::time::Instant::now() + GATHERING_LIMIT;
         loop {
-            match self.events.recv().await {
-                Some(EngineEvent::Gathered) => break,
-                Some(EngineEvent::Channel(channel)) => self.channels.push(channel),
-                Some(EngineEvent::State(EngineState::Closed)) | None => return Err(SessionError::NoPath),
-                Some(EngineEvent::State(_)) => {}
+            match tokio::time::timeout_at(deadline, self.events.recv()).await {
+                Ok(Some(EngineEvent::Gathered)) => break,
+                Ok(Some(EngineEvent::Channel(channel))) => self.channels.push(channel),
+                Ok(Some(EngineEvent::State(EngineState::Closed)) | None) => {
+                    return Err(SessionError::Cancelled);
+                }
+                Ok(Some(EngineEvent::State(_))) => {}
+                Err(_) => {
+                    tracing::debug!("a STUN or TURN server does not answer; going on without it");
+                    break;
+                }
             }
         }
-        let sdp = self.engine.local_description().await.ok_or(SessionError::NoPath)?;
+        let sdp = self.engine.local_description().await.ok_or(SessionError::Cancelled)?;
+        self.own = Offered::of(&sdp);
         Ok(announce(&sdp, self.builder.fragments))
     }
 
@@ -312,20 +333,23 @@ impl Attempt<'_> {
 
     /// Waits for the DTLS handshake, with candidates that still come in.
     async fn connect(&mut self) -> Result<(), SessionError> {
+        let begun = Instant::now();
         let mut link_open = true;
         loop {
             tokio::select! {
                 event = self.events.recv() => match event {
                     Some(EngineEvent::State(EngineState::Connected)) => return Ok(()),
                     Some(EngineEvent::State(EngineState::Failed | EngineState::Closed)) | None => {
-                        return Err(SessionError::NoPath);
+                        return Err(self.unconnected(SessionError::Handshake).await);
                     }
                     Some(EngineEvent::Channel(channel)) => self.hold(channel).await,
                     Some(EngineEvent::Gathered | EngineEvent::State(EngineState::Interrupted)) => {}
                 },
                 signal = self.signaling.receive(), if link_open => match signal {
-                    Ok(Some(Signal::Candidate(candidate))) => {
-                        add_candidate(self.engine, &self.rules, candidate).await;
+                    Ok(Some(Signal::Candidate(candidate))) => self.add_candidate(candidate).await,
+                    // Both sides try for about as long, and one of them is the first to give up.
+                    Ok(Some(Signal::Bye)) if begun.elapsed() > CHECKED_FOR => {
+                        return Err(self.unconnected(SessionError::PeerLeft).await);
                     }
                     Ok(Some(Signal::Bye)) => return Err(SessionError::PeerLeft),
                     // The descriptions are there; what else the link brings or that it is gone makes no difference.
@@ -334,6 +358,21 @@ impl Attempt<'_> {
                 },
             }
         }
+    }
+
+    /// Says why there is no connection: for want of a path, or, where one was found, as given.
+    async fn unconnected(&mut self, on_a_path: SessionError) -> SessionError {
+        if self.engine.path().await.is_some() {
+            return on_a_path;
+        }
+        let (own, peer) = (std::mem::take(&mut self.own), std::mem::take(&mut self.peer));
+        SessionError::NoPath(NoPath::new(own, peer, &self.builder.ice_servers))
+    }
+
+    /// Gives a candidate that came by itself to the engine, and counts it.
+    async fn add_candidate(&mut self, candidate: Candidate) {
+        self.peer.add(&candidate.candidate);
+        add_candidate(self.engine, &self.rules, candidate).await;
     }
 
     /// Keeps a channel that the peer opened, unread, until the verdict.
@@ -347,7 +386,7 @@ impl Attempt<'_> {
 
     /// Takes the peer's certificate from the handshake.
     async fn identify(&mut self, description: &Sdp) -> Result<Peer, SessionError> {
-        let certificate = self.engine.peer_certificate().await.ok_or(SessionError::NoPath)?;
+        let certificate = self.engine.peer_certificate().await.ok_or(SessionError::Handshake)?;
         let fingerprint = Fingerprint::of_certificate(&certificate);
         if fingerprint != description.fingerprint() {
             let announced = description.fingerprint();

@@ -53,7 +53,8 @@ async fn odd_offers_and_answers_end_in_typed_errors() {
                     (
                         Expect::Accepted(_),
                         SessionError::TimedOut { .. }
-                        | SessionError::NoPath
+                        | SessionError::NoPath(_)
+                        | SessionError::Handshake
                         | SessionError::Engine(_)
                         | SessionError::PassiveOffer,
                     ) => {}

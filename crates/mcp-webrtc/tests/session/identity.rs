@@ -56,7 +56,7 @@ async fn the_right_description_with_the_wrong_certificate_never_connects() {
                 error,
                 SessionError::TimedOut { stage: Stage::Handshake, .. }
                     | SessionError::FingerprintMismatch { .. }
-                    | SessionError::NoPath
+                    | SessionError::Handshake
             ),
             "{error}"
         );

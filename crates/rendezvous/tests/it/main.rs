@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
 
 mod desks;
+mod diagnosis;
 mod life;
 mod limits;
 mod program;

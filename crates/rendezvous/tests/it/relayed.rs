@@ -13,9 +13,9 @@ use tokio::time::timeout;
 use crate::desks::{PATIENCE, config, desktop, options, server};
 
 /// coturn, ended with this.
-struct Turn {
+pub(crate) struct Turn {
     process: Child,
-    port: u16,
+    pub(crate) port: u16,
     _folder: tempfile::TempDir,
 }
 
@@ -27,7 +27,7 @@ impl Drop for Turn {
 }
 
 /// Starts a TURN server on loopback and waits until it listens.
-async fn turn(secret: &str) -> Turn {
+pub(crate) async fn turn(secret: &str) -> Turn {
     let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();
     let process = Command::new("turnserver")

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use gatelodge_wire::{Envelope, RefusalCode, answered_id, peek};
-use mcp_webrtc::{Channel, ChannelSender};
+use mcp_webrtc::ChannelSender;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::live::Refusal;
 use super::Context;
 use super::lane::{Lane, LaneEnd, lane};
+use super::line::{LaneSource, Line, LineSender};
 use crate::activity::{ActivityEvent, CallOutcome};
 use crate::approval::Verdict;
 use crate::desktop::GENTLE_END;
@@ -47,7 +48,7 @@ enum Decided {
 /// Carries messages until one side ends: the agent (`Ok`), or the server or the desktop (a reason for the agent).
 pub(super) async fn carry(
     context: &Context,
-    channel: Channel,
+    line: Line,
     first: Bytes,
     upstream: Upstream,
     grant: Grant,
@@ -58,7 +59,7 @@ pub(super) async fn carry(
     let (to_server, server_lane) = lane(&room);
     let (to_agent, agent_lane) = lane(&room);
     let (upstream_sender, mut from_server) = upstream.split();
-    let (channel_sender, mut from_agent) = channel.split();
+    let Line { sender: channel_sender, receiver: mut from_agent } = line;
     let mut carrying = Carrying {
         context,
         gate,
@@ -67,6 +68,7 @@ pub(super) async fn carry(
         asked: FuturesUnordered::new(),
         withdrawals: HashMap::new(),
         news: Vec::new(),
+        refused: 0,
         told: Instant::now(),
     };
     let sending_to_server = send_to_server(upstream_sender.clone(), server_lane);
@@ -115,6 +117,7 @@ pub(super) async fn carry(
     }
     carrying.gate.close(Moment::now());
     carrying.outputs().await;
+    carrying.record_refused().await;
     let gently = matches!(ended, Some(Ok(())));
     end_server(context, upstream_sender, from_server, gently);
     ended.unwrap_or(Ok(()))
@@ -142,7 +145,14 @@ async fn send_to_server(server: UpstreamSender, mut lane: LaneEnd) {
     }
 }
 
-async fn send_to_agent(agent: ChannelSender, mut lane: LaneEnd) {
+async fn send_to_agent(agent: LineSender, lane: LaneEnd) {
+    match agent {
+        LineSender::Plain(agent) => send_plainly(agent, lane).await,
+        LineSender::Resumable { channel, .. } => channel.pump(LaneSource(lane)).await,
+    }
+}
+
+async fn send_plainly(agent: ChannelSender, mut lane: LaneEnd) {
     let mut aside: FuturesUnordered<BoxFuture<'_, (usize, bool)>> = FuturesUnordered::new();
     loop {
         tokio::select! {
@@ -207,6 +217,8 @@ struct Carrying<'a> {
     asked: FuturesUnordered<Asked>,
     withdrawals: HashMap<Ticket, AbortHandle>,
     news: Vec<ToolNews>,
+    /// Refused requests that are not in the log yet, and get one entry together.
+    refused: u64,
     /// When callers last heard that a person is being asked.
     told: Instant,
 }
@@ -360,7 +372,15 @@ impl Carrying<'_> {
         if call.from == Side::Server {
             return;
         }
+        if matches!(outcome, Outcome::Denied(_) | Outcome::Busy) {
+            if !self.context.live.tells_of_refusal(std::time::Instant::now()) {
+                self.refused += 1;
+                return;
+            }
+            self.record_refused().await;
+        }
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.context.live.called();
         self.context.tell(HostEvent::Called {
             session: self.context.live.id,
             server: self.context.server.clone(),
@@ -378,6 +398,14 @@ impl Carrying<'_> {
             arguments: None,
         };
         self.context.record(event).await;
+    }
+
+    /// Writes down how many requests were refused of which the log has nothing yet.
+    async fn record_refused(&mut self) {
+        let calls = std::mem::take(&mut self.refused);
+        if calls > 0 {
+            self.context.record(ActivityEvent::MoreRefused { calls }).await;
+        }
     }
 }
 

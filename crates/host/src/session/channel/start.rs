@@ -4,7 +4,7 @@ use gatelodge_files::{Access, FileServer, Folder};
 use gatelodge_wire::{Control, RefusalCode};
 use rmcp::ServiceExt;
 
-use super::super::entrance::refusal_of;
+use super::super::entrance::{block, refusal_of};
 use super::super::live::Refusal;
 use super::Context;
 use crate::approval::{ClaimedName, Denial, Request, Subject, Verdict};
@@ -69,15 +69,9 @@ async fn ask(context: &Context, label: &str, definition: &ServerDefinition) -> R
             Ok(())
         }
         Verdict::Denied(Denial::Blocked) => {
-            let agent = context.live.agent;
-            let blocked = desktop.trust().run(move |trust| trust.block(&agent, None).map(|_| ())).await;
-            if let Err(error) = blocked {
-                tracing::warn!(
-                    error = crate::error::with_causes(&error),
-                    "the agent is not blocked for good"
-                );
-            }
+            // The first reason counts, and here somebody asked.
             context.live.ending.end(refusal_of(Denial::Blocked));
+            block(desktop, context.live.agent, None).await;
             Err(refusal_of(Denial::Blocked))
         }
         Verdict::Denied(denial) => Err(refusal_of(denial)),

@@ -144,7 +144,9 @@ impl Agent {
         let control = session.open_channel(CONTROL_LABEL).await.unwrap();
         let agent = Self { session, control, own: identity.fingerprint() };
         let (name, software) = ("agent".to_owned(), String::new());
-        agent.say(&Control::Hello { version: 1, name, software, persistent: true }).await;
+        agent
+            .say(&Control::Hello { version: 1, name, software, persistent: true, resume: 0, resuming: false })
+            .await;
         agent
     }
 

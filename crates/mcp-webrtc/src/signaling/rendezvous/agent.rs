@@ -71,6 +71,11 @@ impl RendezvousAgent {
         current(&self.ice_servers)
     }
 
+    /// Returns whether the rendezvous is on this machine.
+    pub fn is_local(&self) -> bool {
+        self.is_local
+    }
+
     /// Knocks at a desktop and waits for its answer, which is its offer: the link's first object. Where the desktop is busy
     /// with others it knocks again, a few times.
     ///
