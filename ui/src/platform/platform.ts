@@ -2,7 +2,6 @@
 // for it, and the prompt has nothing but prompts.
 
 import type {
-  DiagnosisEvent,
   GateChange,
   HostEvent,
   Live,
@@ -43,8 +42,6 @@ export interface MainPlatform {
   showPrompt(id: number | null): Promise<void>;
   settings(): Promise<Settings>;
   putSettings(settings: Settings): Promise<void>;
-  /** Runs the doctor's checks. */
-  diagnose(listener: (event: DiagnosisEvent) => void, signal?: AbortSignal): Promise<void>;
   /** Tries the keychain again. */
   retryKeychain(): Promise<void>;
   pickFolder(): Promise<string | null>;

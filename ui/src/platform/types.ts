@@ -87,7 +87,30 @@ export interface SessionSummary {
   path: string;
   since: Timestamp;
   channels: ServerId[];
+  /** Empty until it was measured. */
+  kind: PathKind | '';
+  local_kind: string;
+  remote_kind: string;
+  rtt_ms: number | null;
+  bytes_received: number;
+  bytes_sent: number;
+  calls: number;
+  interrupted: boolean;
 }
+
+// diagnosis/check.rs
+
+export type CheckState = 'ok' | 'warning' | 'failed' | 'skipped';
+export interface Check {
+  /** Such as `stun` or `server.notes`. */
+  id: string;
+  state: CheckState;
+  found: string;
+  /** Empty where there is nothing to do. */
+  advice: string;
+}
+
+// manage.rs, what is asked
 
 export type Request =
   | { request: 'status' }
@@ -118,7 +141,8 @@ export type Request =
   | { request: 'export_activity'; path: string }
   | { request: 'put_secret'; name: string; value: string }
   | { request: 'remove_secret'; name: string }
-  | { request: 'secrets' };
+  | { request: 'secrets' }
+  | { request: 'diagnose' };
 
 export type FailureCause = 'storage' | 'other';
 
@@ -138,6 +162,7 @@ export type Reply =
   | { reply: 'verified'; entries: number; broken: string | null }
   | { reply: 'pruned'; entries: number }
   | { reply: 'secrets'; names: string[] }
+  | { reply: 'diagnosis'; checks: Check[] }
   | { reply: 'failed'; message: string; cause: FailureCause };
 
 // activity.rs
@@ -201,7 +226,12 @@ export type HostEvent =
   | { event: 'grants_altered'; agent: Fingerprint }
   | { event: 'keychain_unavailable'; reason: string }
   | { event: 'changed' }
-  | { event: 'missed'; events: number };
+  | { event: 'missed'; events: number }
+  | { event: 'unreachable'; session: SessionId; agent: Fingerprint }
+  | { event: 'reachable'; session: SessionId }
+  | { event: 'interrupted'; session: SessionId; reason: string; seconds: number }
+  | { event: 'resumed'; session: SessionId; path: string }
+  | { event: 'path_changed'; session: SessionId; path: string; kind: PathKind };
 
 // approval.rs; not serialised by the host yet.
 
@@ -285,11 +315,6 @@ export type KeychainState = { keychain: 'open' } | { keychain: 'locked' | 'missi
 
 export interface SessionLive extends SessionSummary {
   words: string;
-  path_kind: PathKind;
-  rtt_millis: number | null;
-  bytes_in: number;
-  bytes_out: number;
-  calls: number;
   /** Calls in each of the last 30 spans of 2 s, the oldest first. */
   recent: number[];
 }
@@ -360,18 +385,6 @@ export interface Settings {
   theme: Theme;
   density: 'comfortable' | 'compact';
 }
-
-export interface Check {
-  id: string;
-  title: string;
-  result: 'ok' | 'warning' | 'failed' | 'skipped';
-  detail: string;
-  /** What to do about it. */
-  advice: string | null;
-}
-export type DiagnosisEvent =
-  | { event: 'checking'; id: string; title: string; done: number; of: number }
-  | { event: 'checked'; check: Check };
 
 export type Screen = 'welcome' | 'overview' | 'agents' | 'servers' | 'links' | 'activity' | 'settings' | 'diagnosis';
 export type ShellEvent =

@@ -22,6 +22,11 @@ describe('events', () => {
   it('take an ended session away', () => {
     expect(after({ event: 'ended', session: 31, reason: '' }).live.sessions.map(({ id }) => id)).toEqual([34, 36]);
   });
+  it('say of a session that its connection is lost, and that it is back', () => {
+    const lost = after({ event: 'interrupted', session: 31, reason: 'gone', seconds: 60 });
+    expect(lost.live.sessions[0]?.interrupted).toBe(true);
+    expect(reduce(lost, { event: 'resumed', session: 31, path: 'x' }).live.sessions[0]).toMatchObject({ interrupted: false, path: 'x' });
+  });
   it('lock the window when the keychain is gone', () => {
     expect(after({ event: 'keychain_unavailable', reason: 'locked' }).live.keychain).toEqual({ keychain: 'failed', reason: 'locked' });
   });

@@ -85,6 +85,15 @@ export function reduce(shown: Shown, event: HostEvent): Shown {
         live: { ...shown.live, keychain: { keychain: 'failed', reason: event.reason } },
         stale: new Set([...shown.stale, 'live']),
       };
+    case 'unreachable':
+    case 'interrupted':
+      return bump(changeSession(shown, event.session, (session) => ({ ...session, interrupted: true })));
+    case 'reachable':
+      return changeSession(shown, event.session, (session) => ({ ...session, interrupted: false }));
+    case 'resumed':
+      return bump(changeSession(shown, event.session, (session) => ({ ...session, interrupted: false, path: event.path })));
+    case 'path_changed':
+      return changeSession(shown, event.session, (session) => ({ ...session, path: event.path, kind: event.kind }));
     case 'changed':
       return stale(shown, 'servers', 'agents', 'grants', 'links', 'live');
     case 'missed':

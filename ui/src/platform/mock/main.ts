@@ -105,9 +105,9 @@ function beat(): void {
     const calls = Math.random() < 0.7 ? Math.floor(Math.random() ** 2 * 5) : 0;
     session.recent = [...session.recent.slice(1), calls];
     session.calls += calls;
-    session.bytes_out += calls * 9000;
-    session.bytes_in += calls * 400;
-    session.rtt_millis = Math.max(2, (session.rtt_millis ?? 10) + Math.round(Math.random() * 4 - 2));
+    session.bytes_sent += calls * 9000;
+    session.bytes_received += calls * 400;
+    session.rtt_ms = Math.max(2, (session.rtt_ms ?? 10) + Math.round(Math.random() * 4 - 2));
     for (let call = 0; call < calls; call += 1) {
       world.newest += 1;
       tell({ event: 'called', session: session.id, server: session.channels[0] ?? 'notes', method: 'tools/call', tool: 'read_text_file', outcome: 'answered', millis: 12 });
@@ -117,13 +117,13 @@ function beat(): void {
 if (!wanted.still) setInterval(beat, 2000);
 
 const checks: Check[] = [
-  { id: 'keychain', title: 'Keychain', result: 'ok', detail: 'gnome-keyring answers, and is unlocked', advice: null },
-  { id: 'store', title: 'Database', result: 'ok', detail: 'the log’s chain of 100,000 entries is whole', advice: null },
-  { id: 'shell', title: 'Login shell', result: 'ok', detail: 'uvx and npx are on its PATH', advice: null },
-  { id: 'rendezvous', title: 'Rendezvous', result: 'ok', detail: 'registered at https://meet.example.org in 41 ms', advice: null },
-  { id: 'ice', title: 'Paths to agents', result: 'warning', detail: 'STUN answers; this network gives another port to each destination, so that direct paths to agents elsewhere will often fail', advice: 'Add a TURN server in Settings, or choose a rendezvous that offers one.' },
-  { id: 'servers', title: 'Servers', result: 'failed', detail: 'postgres: the process ended with code 1: connection refused (127.0.0.1:5432)', advice: 'Start the database, then probe the server again.' },
-  { id: 'tray', title: 'Tray', result: 'skipped', detail: 'no tray host is running', advice: 'On GNOME, install the AppIndicator extension.' },
+  { id: 'keychain', state: 'ok', found: 'the keychain is open and has this desktop’s identity', advice: '' },
+  { id: 'database', state: 'ok', found: 'the activity log’s chain of 100,000 entries is whole', advice: '' },
+  { id: 'login-shell', state: 'ok', found: 'uvx and npx are on the login shell’s PATH', advice: '' },
+  { id: 'link.meet', state: 'ok', found: 'registered at https://meet.example.org in 41 ms', advice: '' },
+  { id: 'stun', state: 'warning', found: 'STUN answers, but this network gives another port to each destination, so that direct paths will often fail', advice: 'add a TURN server in Settings, or choose a rendezvous that offers one' },
+  { id: 'server.postgres', state: 'failed', found: 'the process ended with code 1: connection refused (127.0.0.1:5432)', advice: 'start the database, then probe the server again' },
+  { id: 'turn', state: 'skipped', found: 'no TURN server is configured', advice: '' },
 ];
 
 /** Some hours are busier than others. */
@@ -244,6 +244,9 @@ async function perform(request: Request, signal?: AbortSignal): Promise<Reply> {
     case 'export_activity':
       await pause(1500, signal);
       return { reply: 'verified', entries: world.newest, broken: null };
+    case 'diagnose':
+      await pause(4000, signal);
+      return { reply: 'diagnosis', checks };
     case 'secrets':
       return { reply: 'secrets', names: [...world.secrets] };
     case 'put_secret':
@@ -280,13 +283,6 @@ export const platform: MainPlatform = {
   putSettings(settings) {
     world.settings = structuredClone(settings);
     return Promise.resolve();
-  },
-  async diagnose(listener, signal) {
-    for (const [index, check] of checks.entries()) {
-      listener({ event: 'checking', id: check.id, title: check.title, done: index, of: checks.length });
-      await pause(600, signal);
-      listener({ event: 'checked', check });
-    }
   },
   async retryKeychain() {
     await pause(900);

@@ -140,18 +140,18 @@ export function sessions(now: number): SessionLive[] {
   return [
     {
       id: 31, agent: known.build.fingerprint, words: known.build.words, label: known.build.label, link: 'meet',
-      path: 'direct 192.168.1.44:51820', path_kind: 'direct', since: now - 3 * HOUR - 12 * MINUTE, channels: ['notes', 'git', 'git'],
-      rtt_millis: 4, bytes_in: 1_482_110, bytes_out: 48_220_004, calls: 1284, recent: recent(9),
+      path: 'direct 192.168.1.44:51820', kind: 'direct', local_kind: 'host', remote_kind: 'host', interrupted: false, since: now - 3 * HOUR - 12 * MINUTE, channels: ['notes', 'git', 'git'],
+      rtt_ms: 4, bytes_received: 1_482_110, bytes_sent: 48_220_004, calls: 1284, recent: recent(9),
     },
     {
       id: 34, agent: known.research.fingerprint, words: known.research.words, label: known.research.label, link: 'meet',
-      path: 'reflexive 203.0.113.80:40112', path_kind: 'reflexive', since: now - 26 * MINUTE, channels: ['papers'],
-      rtt_millis: 38, bytes_in: 88_410, bytes_out: 9_204_771, calls: 97, recent: recent(4),
+      path: 'reflexive 203.0.113.80:40112', kind: 'reflexive', local_kind: 'host', remote_kind: 'reflexive', interrupted: false, since: now - 26 * MINUTE, channels: ['papers'],
+      rtt_ms: 38, bytes_received: 88_410, bytes_sent: 9_204_771, calls: 97, recent: recent(4),
     },
     {
       id: 36, agent: known.laptop.fingerprint, words: known.laptop.words, label: known.laptop.label, link: 'meet',
-      path: 'relayed 198.51.100.9:3478', path_kind: 'relayed', since: now - 4 * MINUTE, channels: ['notes'],
-      rtt_millis: 112, bytes_in: 4110, bytes_out: 61_337, calls: 6, recent: recent(1.3),
+      path: 'relayed 198.51.100.9:3478', kind: 'relayed', local_kind: 'host', remote_kind: 'relayed', interrupted: false, since: now - 4 * MINUTE, channels: ['notes'],
+      rtt_ms: 112, bytes_received: 4110, bytes_sent: 61_337, calls: 6, recent: recent(1.3),
     },
   ];
 }

@@ -2,7 +2,7 @@
 
 import { Channel, invoke } from '@tauri-apps/api/core';
 import { PlatformError, type MainPlatform, type Stop } from '../platform';
-import type { DiagnosisEvent, HostEvent, Live, Reply, Screen, Settings, ShellEvent } from '../types';
+import type { HostEvent, Live, Reply, Screen, Settings, ShellEvent } from '../types';
 import { failure } from './failure';
 
 async function call<T>(command: string, args: Record<string, unknown> = {}): Promise<T> {
@@ -58,11 +58,6 @@ export const platform: MainPlatform = {
   showPrompt: (id) => call('main_show_prompt', { id }),
   settings: () => call<Settings>('main_settings'),
   putSettings: (settings) => call('main_put_settings', { settings }),
-  async diagnose(listener, signal) {
-    const channel = new Channel<DiagnosisEvent>();
-    channel.onmessage = listener;
-    await cancellable('main_diagnose', { channel }, signal);
-  },
   retryKeychain: () => call('main_retry_keychain'),
   pickFolder: () => call<string | null>('main_pick_folder'),
   pickNewFile: (suggested) => call<string | null>('main_pick_new_file', { suggested }),
