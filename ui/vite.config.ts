@@ -1,0 +1,46 @@
+// Builds both windows. `--mode mock` builds them for a browser, on sample data, into another folder.
+import { fileURLToPath } from 'node:url';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig, type Plugin } from 'vite';
+import { CONTENT_SECURITY_POLICY } from './csp.ts';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** The policy goes into what is built; the development server needs inline styles for its reloading. */
+function contentSecurityPolicy(): Plugin {
+  return {
+    name: 'content-security-policy',
+    apply: 'build',
+    transformIndexHtml: () => [
+      {
+        tag: 'meta',
+        attrs: { 'http-equiv': 'Content-Security-Policy', content: CONTENT_SECURITY_POLICY },
+        injectTo: 'head-prepend',
+      },
+    ],
+  };
+}
+
+export default defineConfig(({ mode }) => {
+  const platform = mode === 'mock' || mode === 'test' ? 'mock' : 'tauri';
+  return {
+    plugins: [svelte(), contentSecurityPolicy()],
+    base: './',
+    resolve: {
+      alias: {
+        '#platform/main': here(`./src/platform/${platform}/main.ts`),
+        '#platform/prompt': here(`./src/platform/${platform}/prompt.ts`),
+      },
+      ...(mode === 'test' ? { conditions: ['browser'] } : {}),
+    },
+    build: {
+      outDir: mode === 'mock' ? 'dist-mock' : 'dist',
+      target: 'es2022',
+      // Fonts as data: URLs would be refused by the policy.
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      rolldownOptions: { input: { index: here('./index.html'), prompt: here('./prompt.html') } },
+    },
+    server: { host: '127.0.0.1', port: 1420, strictPort: true },
+  };
+});
