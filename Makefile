@@ -31,6 +31,12 @@ test: ## Everything that CI checks: formatting, lints, docs, all tests
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --locked --quiet
 	cd fuzz && cargo test --locked --lib
 	cargo test --workspace --locked
+	cd ui && npm ci --no-audit --no-fund --silent && npm run --silent check && npm run --silent test:browser
+
+.PHONY: screenshots
+screenshots: ## Pictures of every screen of the interface, into ui/screenshots
+	@scripts/prepare test
+	cd ui && npm ci --no-audit --no-fund --silent && npm run screenshots
 
 .PHONY: bench
 bench: ## Speed, side by side with other implementations (about half an hour)
