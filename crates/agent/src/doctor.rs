@@ -161,7 +161,7 @@ async fn link(id: &str, place: &Place, identity: &Identity) -> Check {
             Check::failed(id, format!("what answers at {place} is no desktop"), "check the address and port")
         }
         Ok(Err(error)) => {
-            Check::failed(id, format!("{place}: {}", crate::failure::with_causes(&error)), not_there)
+            Check::failed(id, format!("{place}: {}", gatelodge_wire::with_causes(&error)), not_there)
         }
         Err(_) => Check::failed(
             id,

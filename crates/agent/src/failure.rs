@@ -44,7 +44,7 @@ impl Failure {
 
     /// Uses an error and its causes as the message.
     pub(crate) fn of(exit: Exit, error: &dyn std::error::Error) -> Self {
-        Self::new(exit, with_causes(error))
+        Self::new(exit, gatelodge_wire::with_causes(error))
     }
 
     /// Adds the desktop's reason.
@@ -70,19 +70,4 @@ impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)
     }
-}
-
-/// An error with its causes, as one sentence. A cause that its error already repeats is left out.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut sentence = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !sentence.contains(&text) {
-            sentence.push_str(": ");
-            sentence.push_str(&text);
-        }
-        source = cause.source();
-    }
-    sentence
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatelodge_wire::{
     AgentPairing, AgentProved, CONTROL_LABEL, CONTROL_VERSION, Control, Fingerprint, Invitation, LentServer,
-    PairFailure, PairNonce, RefusalCode,
+    PairFailure, PairNonce, RefusalCode, with_causes,
 };
 use mcp_webrtc::{Admission, Channel, Identity, Session, SessionError};
 use tokio::time::{Instant, timeout_at};
 
-use crate::failure::{Exit, Failure, with_causes};
+use crate::failure::{Exit, Failure};
 use crate::identity::{self, Profile};
 use crate::known::KnownDesktops;
 use crate::place::Place;

@@ -231,7 +231,7 @@ impl Desktop {
             })
             .await;
         if let Err(error) = changed {
-            let reason = crate::error::with_causes(&error);
+            let reason = gatelodge_wire::with_causes(&error);
             tracing::warn!(reason, "a grant was not changed");
             self.events.tell(HostEvent::KeychainUnavailable { reason });
         }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatelodge_wire::with_causes;
+
 use crate::desktop::Desktop;
-use crate::error::with_causes;
 use crate::store::{Settings, Store, StoreError};
 use crate::time::Timestamp;
 use crate::trust::TrustStore;

@@ -35,7 +35,6 @@ pub mod approval;
 mod desktop;
 mod desktop_identity;
 pub mod diagnosis;
-mod error;
 mod event;
 pub mod gate;
 mod grant;

@@ -56,7 +56,7 @@ pub(crate) async fn reopen(desktop: &Arc<Desktop>) {
     let wanted = match desktop.links().await {
         Ok(links) => links,
         Err(error) => {
-            tracing::error!(error = crate::error::with_causes(&error), "the links cannot be read");
+            tracing::error!(error = gatelodge_wire::with_causes(&error), "the links cannot be read");
             return;
         }
     };
@@ -91,7 +91,7 @@ async fn open(desktop: &Arc<Desktop>, definition: LinkDefinition) {
         LinkKind::Embedded { bind } => match RendezvousLink::embedded(*bind).await {
             Ok(link) => return register(desktop, definition, link),
             Err(error) => {
-                let reason = crate::error::with_causes(&error);
+                let reason = gatelodge_wire::with_causes(&error);
                 desktop.events.tell(HostEvent::LinkDown { link: id, reason });
                 return;
             }
@@ -100,7 +100,7 @@ async fn open(desktop: &Arc<Desktop>, definition: LinkDefinition) {
     let (listener, bound) = match bound {
         Ok(bound) => bound,
         Err(error) => {
-            let reason = crate::error::with_causes(&error);
+            let reason = gatelodge_wire::with_causes(&error);
             desktop.events.tell(HostEvent::LinkDown { link: id, reason });
             return;
         }
@@ -160,7 +160,7 @@ async fn listen(
                 Ok(signaling) => begin_session(&desktop, &definition, signaling, &door),
                 Err(error) => {
                     tracing::debug!(
-                        error = crate::error::with_causes(&error),
+                        error = gatelodge_wire::with_causes(&error),
                         "a peer's link was not accepted"
                     );
                     tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -75,7 +75,7 @@ pub(crate) async fn serve(
                 SessionError::FingerprintMismatch { proved, .. } => Some(*proved),
                 _ => None,
             };
-            let reason = crate::error::with_causes(&error);
+            let reason = gatelodge_wire::with_causes(&error);
             desktop.events.tell(HostEvent::Refused { link: link.id.clone(), agent, reason });
             return;
         }

@@ -62,6 +62,7 @@ mod paste;
 mod rendezvous;
 mod resume;
 mod sdp;
+mod sentence;
 mod signal;
 
 pub use control::{
@@ -95,4 +96,5 @@ pub use resume::{
     RESUME_VERSION, ResumeToken, ResumeTokenError,
 };
 pub use sdp::{MaxMessageSize, Sdp, SdpError, SdpRules, Setup, normalise_candidate, with_fragments};
+pub use sentence::with_causes;
 pub use signal::{Candidate, MAX_SIGNAL_BYTES, Signal, SignalError};

@@ -83,7 +83,7 @@ pub(super) async fn reach(
     stun: &[String],
 ) -> Result<Session, Failure> {
     let signaling = place.open(identity, None).await.map_err(|error| {
-        let reason = crate::failure::with_causes(&error);
+        let reason = gatelodge_wire::with_causes(&error);
         match &error {
             SignalingError::Rendezvous(error) => match **error {
                 RendezvousError::Declined { .. } => Failure::new(Exit::Refused, reason),
@@ -110,7 +110,7 @@ pub(super) async fn reach(
             Exit::Unreachable,
             format!(
                 "no session with the desktop at {place}: {}. To find out more: gatelodge doctor {place}",
-                crate::failure::with_causes(&error)
+                gatelodge_wire::with_causes(&error)
             ),
         ),
     })?;

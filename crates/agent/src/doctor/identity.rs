@@ -112,7 +112,7 @@ fn file_trouble(file: &Path, error: &IdentityError) -> (String, String) {
             ),
         ),
         error => (
-            format!("{} cannot be used: {}", file.display(), crate::failure::with_causes(error)),
+            format!("{} cannot be used: {}", file.display(), gatelodge_wire::with_causes(error)),
             "put it back from a copy; or remove it, and pair again".to_owned(),
         ),
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use gatelodge_wire::with_causes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::{ActivityEntry, ActivityEvent};
-use crate::error::with_causes;
 use crate::housekeeping;
 use crate::store::{Store, StoreError};
 

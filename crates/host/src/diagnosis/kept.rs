@@ -105,7 +105,7 @@ pub(super) fn database(folder: &Path) -> Check {
 
 /// Says why the database can't be used. Its errors end with what to do.
 pub(super) fn database_failed(error: &StoreError) -> Check {
-    let text = crate::error::with_causes(error);
+    let text = gatelodge_wire::with_causes(error);
     let (found, advice) = text.split_once("; ").unwrap_or((&text, "put a copy of it back"));
     Check::failed("database", found, advice)
 }
@@ -128,7 +128,7 @@ pub(super) async fn agents(trust: &TrustStore, usable: bool) -> Vec<Check> {
     let agents = match timeout(KEYCHAIN_LIMIT, looking).await {
         Ok(Ok(agents)) => agents,
         Ok(Err(error)) => {
-            let found = crate::error::with_causes(&error);
+            let found = gatelodge_wire::with_causes(&error);
             return vec![Check::failed("agents", found, "see the keychain and the database above")];
         }
         Err(_) => {

@@ -65,7 +65,7 @@ impl KnockJudge {
             Ok(None) if self.may_look(&agent, Instant::now()) => Standing::Perhaps,
             Ok(None) => Standing::Stranger,
             Err(error) => {
-                tracing::error!(error = crate::error::with_causes(&error), "the database cannot be read");
+                tracing::error!(error = gatelodge_wire::with_causes(&error), "the database cannot be read");
                 Standing::Stranger
             }
         }

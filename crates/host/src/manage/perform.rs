@@ -4,14 +4,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatelodge_wire::{Fingerprint, RefusalCode};
+use gatelodge_wire::{Fingerprint, RefusalCode, with_causes};
 
 use super::kept::Kept;
 use super::{AgentSummary, FailureCause, Reply, Request, RoundTrip, SecretText, SessionSummary};
 use crate::activity::{ActivityEntry, ActivityEvent, ActivityFilter, AgentChange, ChainVerdict};
 use crate::desktop::Desktop;
 use crate::diagnosis;
-use crate::error::with_causes;
 use crate::event::HostEvent;
 use crate::grant::Grant;
 use crate::keychain::KeychainError;

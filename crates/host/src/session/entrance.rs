@@ -68,7 +68,7 @@ pub(super) async fn at_the_door(
             {
                 return Ok(None);
             }
-            let reason = crate::error::with_causes(&error);
+            let reason = gatelodge_wire::with_causes(&error);
             desktop.events.tell(HostEvent::KeychainUnavailable { reason: reason.clone() });
             reason
         }
@@ -114,7 +114,7 @@ pub(super) async fn verdict(
             Err(Refusal::new(RefusalCode::Denied, "this desktop does not let this agent in"))
         }
         GrantsVerdict::KeychainUnavailable(error) => {
-            let reason = crate::error::with_causes(&error);
+            let reason = gatelodge_wire::with_causes(&error);
             desktop.events.tell(HostEvent::KeychainUnavailable { reason });
             let message = "the desktop cannot look up whom it trusts at the moment; its user has been told";
             Err(Refusal::new(RefusalCode::KeychainUnavailable, message))
@@ -207,7 +207,7 @@ pub(super) async fn keep(
     let (lent, pairing) = (grants.clone(), Pairing::now(origin));
     let record = desktop.trust().run(move |trust| trust.trust(&agent, label, pairing, grants)).await;
     let record = record.map_err(|error| {
-        desktop.events.tell(HostEvent::KeychainUnavailable { reason: crate::error::with_causes(&error) });
+        desktop.events.tell(HostEvent::KeychainUnavailable { reason: gatelodge_wire::with_causes(&error) });
         let message = "the approval could not be kept on the desktop; its user has been told why";
         Refusal::new(RefusalCode::KeychainUnavailable, message)
     })?;
@@ -229,7 +229,7 @@ pub(super) async fn block(desktop: &Desktop, agent: Fingerprint, label: Option<A
         }
     };
     if let Err(error) = blocked {
-        tracing::warn!(error = crate::error::with_causes(&error), "the agent is not blocked for good");
+        tracing::warn!(error = gatelodge_wire::with_causes(&error), "the agent is not blocked for good");
     }
     desktop.events.tell(HostEvent::Changed);
     end_sessions(desktop, &agent);
@@ -256,6 +256,6 @@ pub(super) fn refusal_of(denial: Denial) -> Refusal {
 }
 
 pub(super) fn unreadable(error: &crate::store::StoreError) -> Refusal {
-    tracing::error!(error = crate::error::with_causes(error), "the database cannot be read");
+    tracing::error!(error = gatelodge_wire::with_causes(error), "the database cannot be read");
     Refusal::new(RefusalCode::ServerFailed, "the desktop cannot read its database; its user has been told")
 }

@@ -73,7 +73,7 @@ pub(super) async fn knock(prefix: &str, agent: &RendezvousAgent, desktop: Finger
             error.to_string(),
             "the desktop may have just gone to sleep or lost its network; try again in a minute",
         ),
-        Err(error) => Check::failed(id, with_causes(&error), "try again in a minute"),
+        Err(error) => Check::failed(id, gatelodge_wire::with_causes(&error), "try again in a minute"),
     }
 }
 
@@ -160,7 +160,7 @@ impl Way<'_> {
 
 /// Says at which step the way ended, what was found there, and what to do.
 fn explain(url: &RendezvousUrl, error: &RendezvousError) -> (Step, String, String) {
-    let found = with_causes(error);
+    let found = gatelodge_wire::with_causes(error);
     match error {
         RendezvousError::Unreachable { source, .. } => match &**source {
             SignalingError::Io { action, .. } | SignalingError::TimedOut { action, .. }
@@ -257,18 +257,4 @@ fn last_cause(error: &dyn Error) -> String {
         last = source;
     }
     last.to_string()
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut sentence = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !sentence.contains(&text) {
-            sentence.push_str(": ");
-            sentence.push_str(&text);
-        }
-        source = cause.source();
-    }
-    sentence
 }

@@ -81,7 +81,7 @@ async fn ask(context: &Context, label: &str, definition: &ServerDefinition) -> R
 /// What the agent is told is only that it failed: the reason may have paths and names of this machine in it.
 fn failed(context: &Context, error: &dyn std::error::Error) -> Refusal {
     let server = &context.server;
-    let reason = crate::error::with_causes(error);
+    let reason = gatelodge_wire::with_causes(error);
     tracing::warn!(%server, reason, "a server was not started");
     let message = format!("{server} could not be started; the desktop's user can see why");
     Refusal::new(RefusalCode::ServerFailed, message)
@@ -123,7 +123,7 @@ fn folder_of(folder: &SharedFolder, access: FolderAccess) -> Folder {
 
 /// Asks a server what it has, in a process of its own.
 pub(crate) async fn probe(desktop: &Desktop, definition: &ServerDefinition) -> Result<ServerReport, String> {
-    let said = |error: &dyn std::error::Error| crate::error::with_causes(error);
+    let said = |error: &dyn std::error::Error| gatelodge_wire::with_causes(error);
     if let ServerKind::Files { .. } = definition.kind {
         return Err(
             "this is the built-in file server; its tools are those of the reference file server".to_owned()

@@ -193,7 +193,10 @@ impl Staying {
                     let replaced =
                         matches!(error, RendezvousError::Refused { code: RendezvousErrorCode::Replaced, .. });
                     let wait = shortened(pause);
-                    (with_causes(&error), if replaced { wait.max(REPLACED_PAUSE) } else { wait })
+                    (
+                        gatelodge_wire::with_causes(&error),
+                        if replaced { wait.max(REPLACED_PAUSE) } else { wait },
+                    )
                 }
             };
             tracing::debug!(reason, ?retry_in, "not registered at the rendezvous");
@@ -255,21 +258,6 @@ fn fraction() -> f64 {
 /// Shortens a pause by up to half at random, so that those who lost the same rendezvous don't come back together.
 fn shortened(pause: Duration) -> Duration {
     pause.mul_f64(1.0 - fraction() / 2.0)
-}
-
-/// An error with its causes, as one sentence.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut sentence = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !sentence.contains(&text) {
-            sentence.push_str(": ");
-            sentence.push_str(&text);
-        }
-        source = cause.source();
-    }
-    sentence
 }
 
 #[cfg(test)]

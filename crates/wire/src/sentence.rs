@@ -1,7 +1,7 @@
-//! Errors as sentences.
+//! Errors as sentences, for people and for the other side: every part of the project says them the same way.
 
-/// An error with its causes, as one sentence. A cause that its error already repeats is left out.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+/// Returns an error with its causes, as one sentence. A cause that its error already repeats is left out.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut sentence = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
