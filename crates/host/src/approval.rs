@@ -106,7 +106,7 @@ impl Subject {
     }
 
     /// Whether somebody asks whom the person has not let in yet.
-    fn is_of_stranger(&self) -> bool {
+    pub(crate) fn is_of_stranger(&self) -> bool {
         matches!(self, Self::Pairing { .. } | Self::UnknownAgent { .. })
     }
 
@@ -263,6 +263,13 @@ pub struct Prompt {
 /// Names a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PromptId(u64);
+
+impl PromptId {
+    /// Returns it as a number, for a user interface to give back.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// Why an answer does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -14,12 +14,14 @@ use tokio_util::task::TaskTracker;
 use crate::activity::{Activity, ActivityEntry, ActivityEvent, Answer, DecidedBy};
 use crate::approval::{Broker, Denial, Request, Subject, Verdict};
 use crate::event::{EventSender, HostEvent, SessionId};
+use crate::front_gate::FrontGate;
 use crate::grant::{EntryRule, Grant, ToolRule, ToolRules};
 use crate::link::{LinkDefinition, LinkId};
 use crate::manage::Kept;
 use crate::pairing::Invitations;
 use crate::server::{FolderAccess, ServerDefinition, ServerId, ServerKind, SharedFolder};
 use crate::session::live::{Live, LiveSessions};
+use crate::settings::in_force::InForce;
 use crate::store::{Store, StoreError};
 use crate::trust::{GrantsVerdict, TrustStore};
 use crate::upstream::ServerLauncher;
@@ -34,8 +36,8 @@ pub(crate) struct Desktop {
     pub(crate) kept: Kept,
     pub(crate) activity: Activity,
     pub(crate) broker: Broker,
-    /// How long a prompt waits, as agents are told.
-    pub(crate) approval_seconds: u32,
+    pub(crate) front_gate: FrontGate,
+    pub(crate) in_force: InForce,
     /// How long a session is kept whose connection is lost.
     pub(crate) resume_limit: Duration,
     pub(crate) launcher: ServerLauncher,
@@ -83,7 +85,8 @@ pub(crate) struct Parts {
     pub(crate) kept: Kept,
     pub(crate) activity: Activity,
     pub(crate) broker: Broker,
-    pub(crate) approval_seconds: u32,
+    pub(crate) front_gate: FrontGate,
+    pub(crate) in_force: InForce,
     pub(crate) resume_limit: Duration,
     pub(crate) launcher: ServerLauncher,
     pub(crate) transient: Transient,
@@ -91,8 +94,8 @@ pub(crate) struct Parts {
 
 impl Desktop {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { identity, name, stun, ca_files, kept, activity, broker, approval_seconds, .. } = parts;
-        let Parts { resume_limit, launcher, transient, .. } = parts;
+        let Parts { identity, name, stun, ca_files, kept, activity, broker, .. } = parts;
+        let Parts { front_gate, in_force, resume_limit, launcher, transient, .. } = parts;
         Self {
             identity,
             name,
@@ -101,7 +104,8 @@ impl Desktop {
             kept,
             activity,
             broker,
-            approval_seconds,
+            front_gate,
+            in_force,
             resume_limit,
             launcher,
             events: EventSender::new(),
@@ -117,6 +121,11 @@ impl Desktop {
 
     pub(crate) fn trust(&self) -> &TrustStore {
         &self.kept.trust
+    }
+
+    /// How long a prompt waits, as agents are told.
+    pub(crate) fn approval_seconds(&self) -> u32 {
+        u32::try_from(self.in_force.approval_limit().as_secs()).unwrap_or(u32::MAX)
     }
 
     /// Numbers sessions and channels within the run.
@@ -161,6 +170,7 @@ impl Desktop {
         let mut links = self.kept.store.run(Store::links).await?;
         links.retain(|stored| self.transient.links.iter().all(|link| link.id != stored.id));
         links.extend(self.transient.links.iter().cloned());
+        links.extend(self.in_force.link(&links));
         links.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(links)
     }

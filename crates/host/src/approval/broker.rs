@@ -66,6 +66,11 @@ impl Broker {
         }
     }
 
+    /// Sets how long a prompt is visible before nobody's deciding becomes a no; also for the one that is.
+    pub fn set_time_limit(&self, limit: std::time::Duration) {
+        self.with(|state, _| state.queue.set_time_limit(limit));
+    }
+
     /// Returns the visible prompt, and its changes.
     pub fn prompts(&self) -> watch::Receiver<Option<Prompt>> {
         self.prompts.subscribe()

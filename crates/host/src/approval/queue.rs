@@ -281,6 +281,11 @@ impl Queue {
         self.promote(now);
     }
 
+    /// Sets how long a prompt is visible before nobody's deciding becomes a no.
+    pub fn set_time_limit(&mut self, limit: Duration) {
+        self.config.time_limit = limit;
+    }
+
     /// Returns when [`Queue::tick`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let visible = self.visible.as_ref().map(|visible| visible.since + self.config.time_limit);

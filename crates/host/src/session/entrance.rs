@@ -178,7 +178,7 @@ pub(super) async fn ask(
     let label = claimed.unwrap_or_else(|| AgentLabel::of_fingerprint(&agent));
     let request = Request { agent, name: ClaimedName::new(label.as_str()), subject };
     let message = "the desktop is asking its user whether to let this agent in".to_owned();
-    control.say(&Control::Pending { channel: None, message, seconds: desktop.approval_seconds }).await;
+    control.say(&Control::Pending { channel: None, message, seconds: desktop.approval_seconds() }).await;
     let least = || offered.iter().map(|server| least_grant(agent, server)).collect::<Vec<_>>();
     match desktop.ask(request, Some(live.id)).await {
         Verdict::Once => Ok(Admitted { label: label.to_string(), grants: least() }),

@@ -14,6 +14,7 @@ use crate::approval::bucket::{Bucket, Rate};
 use crate::event::{EventSender, HostEvent, SessionId};
 use crate::grant::{Grant, ToolRule};
 use crate::link::LinkId;
+use crate::live::recent::Recent;
 use crate::server::ServerId;
 use crate::time::Timestamp;
 
@@ -82,6 +83,7 @@ pub(crate) struct Live {
     /// Told when a grant becomes larger, so that open channels go by it.
     widened: watch::Sender<()>,
     refusals: Mutex<Bucket>,
+    recent: Mutex<Recent>,
     state: Mutex<State>,
 }
 
@@ -108,8 +110,10 @@ impl Live {
     pub(crate) fn new(id: SessionId, agent: Fingerprint, link: LinkId, path: String) -> Self {
         let (since, ending) = (Timestamp::now(), Ending::default());
         let state = Mutex::new(State { path, ..State::default() });
-        let refusals = Mutex::new(Bucket::full(REFUSALS, Instant::now()));
-        Self { id, agent, link, since, ending, widened: watch::Sender::new(()), refusals, state }
+        let now = Instant::now();
+        let refusals = Mutex::new(Bucket::full(REFUSALS, now));
+        let (widened, recent) = (watch::Sender::new(()), Mutex::new(Recent::new(now)));
+        Self { id, agent, link, since, ending, widened, refusals, recent, state }
     }
 
     /// Says whether one more refused request gets an entry of its own in the log.
@@ -132,6 +136,12 @@ impl Live {
     /// Counts a call of the agent.
     pub(crate) fn called(&self) {
         self.lock().calls += 1;
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now());
+    }
+
+    /// Returns the calls in each of the last spans of time, the oldest first.
+    pub(crate) fn recent(&self, now: Instant) -> Vec<u32> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).spans(now)
     }
 
     /// Measures a connection for as long as it lives, and tells of another path.
@@ -331,7 +341,11 @@ impl std::fmt::Debug for Live {
 
 /// All sessions that are up.
 #[derive(Debug, Default)]
-pub(crate) struct LiveSessions(Mutex<HashMap<SessionId, Arc<Live>>>);
+pub(crate) struct LiveSessions {
+    sessions: Mutex<HashMap<SessionId, Arc<Live>>>,
+    /// Told when one has ended.
+    ended: watch::Sender<()>,
+}
 
 impl LiveSessions {
     pub(crate) fn add(&self, live: Arc<Live>) {
@@ -340,6 +354,21 @@ impl LiveSessions {
 
     pub(crate) fn remove(&self, id: SessionId) {
         self.lock().remove(&id);
+        self.ended.send_replace(());
+    }
+
+    /// Waits until the sessions have ended that are up now.
+    pub(crate) async fn ended(&self) {
+        let mut ended = self.ended.subscribe();
+        let mut waited_for: Vec<_> = self.lock().keys().copied().collect();
+        loop {
+            waited_for.retain(|id| self.lock().contains_key(id));
+            if waited_for.is_empty() {
+                return;
+            }
+            // The sender is held here.
+            let _ = ended.changed().await;
+        }
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<Arc<Live>> {
@@ -373,7 +402,7 @@ impl LiveSessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Live>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -246,7 +246,7 @@ async fn ask(
     let request = Request { agent, name: ClaimedName::new(label.as_str()), subject };
     let message =
         "the invitation is right; the desktop is asking its user whether to pair with this agent".to_owned();
-    control.say(&Control::Pending { channel: None, message, seconds: desktop.approval_seconds }).await;
+    control.say(&Control::Pending { channel: None, message, seconds: desktop.approval_seconds() }).await;
     match desktop.ask(request, Some(live.id)).await {
         Verdict::Always(terms) => {
             let label = terms.label.and_then(|label| label.as_str().parse().ok()).unwrap_or(label);

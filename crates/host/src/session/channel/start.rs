@@ -55,7 +55,7 @@ async fn ask(context: &Context, label: &str, definition: &ServerDefinition) -> R
     let message =
         format!("the desktop is asking its user whether this agent may use {} now", definition.name);
     let pending =
-        Control::Pending { channel: Some(label.to_owned()), message, seconds: desktop.approval_seconds };
+        Control::Pending { channel: Some(label.to_owned()), message, seconds: desktop.approval_seconds() };
     context.control.say(&pending).await;
     let request = Request {
         agent: context.live.agent,
