@@ -40,6 +40,15 @@ pub struct Live {
     pub links: Vec<LinkLive>,
 }
 
+impl Live {
+    /// What there is to show while no host runs, because of this keychain.
+    pub fn without_host(keychain: KeychainState) -> Self {
+        let (waiting, sessions, servers) = (Vec::new(), Vec::new(), Vec::new());
+        let (agents, links) = (Vec::new(), Vec::new());
+        Self { gate: GateState::Open, keychain, waiting, sessions, servers, agents, links }
+    }
+}
+
 /// A session, with how busy it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionLive {
