@@ -19,7 +19,7 @@ mod recorder;
 mod tests;
 
 pub use chain::{ChainHead, ChainVerdict};
-pub use query::{ActivityFilter, ActivityRow};
+pub use query::{ActivityFilter, ActivityRow, CallCounts};
 pub use recorder::{Activity, ActivityRecorder};
 
 /// Something that happened.
@@ -201,6 +201,19 @@ pub enum CallOutcome {
     Cancelled,
     /// The session or the server ended first.
     Interrupted,
+}
+
+impl CallOutcome {
+    /// Returns its name, as it is in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// What the person changed about an agent.

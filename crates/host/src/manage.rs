@@ -4,6 +4,7 @@
 //! socket), or on the database while none runs. The terminal and the tray app both manage the desktop this way; prompts
 //! are answered only where they are shown.
 
+mod export;
 mod kept;
 mod perform;
 mod probe;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use gatelodge_wire::{Fingerprint, PlaceUrl};
 use serde::{Deserialize, Serialize};
 
+use crate::activity::{ActivityFilter, ActivityRow, CallCounts};
 use crate::diagnosis::Check;
 use crate::event::SessionId;
 use crate::front_gate::{GateChange, GateState};
@@ -144,8 +146,17 @@ pub enum Request {
         limit: usize,
         /// Only what lies before this entry, for the next page.
         before: Option<u64>,
-        /// Only one agent's.
-        agent: Option<Fingerprint>,
+        /// Which entries.
+        #[serde(flatten)]
+        filter: ActivityFilter,
+    },
+    /// Counts the calls in the activity log over time.
+    ActivityCounts {
+        /// In how many equal spans of the time from `from` to `to`; 500 at most.
+        buckets: usize,
+        /// Which calls.
+        #[serde(flatten)]
+        filter: ActivityFilter,
     },
     /// Checks the activity log's chain.
     VerifyActivity,
@@ -158,6 +169,9 @@ pub enum Request {
     ExportActivity {
         /// An absolute path; the file must not exist.
         path: PathBuf,
+        /// Which entries.
+        #[serde(flatten)]
+        filter: ActivityFilter,
     },
     /// Keeps a secret that definitions refer to as `${secret:NAME}`.
     PutSecret {
@@ -236,8 +250,8 @@ pub enum Reply {
         server: String,
         /// The protocol revision that it speaks.
         protocol: String,
-        /// Its tools' names.
-        tools: Vec<String>,
+        /// Its tools.
+        tools: Vec<ToolSummary>,
     },
     /// The known agents.
     Agents {
@@ -280,7 +294,12 @@ pub enum Reply {
     /// A part of the activity log.
     Activity {
         /// Newest first.
-        entries: Vec<serde_json::Value>,
+        entries: Vec<ActivityRow>,
+    },
+    /// Calls over time.
+    ActivityCounts {
+        /// One for each span, the oldest first.
+        counts: Vec<CallCounts>,
     },
     /// The activity log's chain.
     Verified {
@@ -335,6 +354,22 @@ pub enum FailureCause {
     #[default]
     #[serde(other)]
     Other,
+}
+
+/// A tool as a probe found it. Its texts are the server's own, cut to what people read, and without characters that could
+/// mislead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolSummary {
+    /// Its name.
+    pub name: String,
+    /// Its name for people, if it has one.
+    pub title: Option<String>,
+    /// What it says about itself.
+    pub description: Option<String>,
+    /// Whether it says that it changes nothing.
+    pub read_only: Option<bool>,
+    /// Whether it says that it may destroy something.
+    pub destructive: Option<bool>,
 }
 
 /// An agent as it is shown.
