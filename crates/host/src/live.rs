@@ -23,6 +23,7 @@ use crate::time::Timestamp;
 
 /// What changes from second to second.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Live {
     /// How the gate is.
     pub gate: GateState,
@@ -42,6 +43,7 @@ pub struct Live {
 
 /// What waits for the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct WaitingSummary {
     /// The prompt.
     pub id: u64,
@@ -66,6 +68,7 @@ pub struct WaitingSummary {
 /// What is asked, by its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum SubjectKind {
     /// [`Subject::Pairing`].
     Pairing,
@@ -93,6 +96,7 @@ impl SubjectKind {
 
 /// A session, with how busy it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SessionLive {
     /// What is listed of it.
     #[serde(flatten)]
@@ -105,6 +109,7 @@ pub struct SessionLive {
 
 /// A server, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ServerLive {
     /// Which one.
     pub server: ServerId,
@@ -116,6 +121,7 @@ pub struct ServerLive {
 
 /// That a server ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Crash {
     /// When.
     pub at: Timestamp,
@@ -125,6 +131,7 @@ pub struct Crash {
 
 /// An agent, as it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct AgentLive {
     /// Which one.
     pub agent: Fingerprint,
@@ -136,6 +143,7 @@ pub struct AgentLive {
 
 /// A link, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct LinkLive {
     /// Which one.
     pub link: LinkId,
@@ -147,6 +155,7 @@ pub struct LinkLive {
 /// How a link is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum LinkState {
     /// Agents reach this desktop by it.
     Open {

@@ -37,6 +37,7 @@ pub use socket::{SocketError, ask_running};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum Request {
     /// Who this desktop is and what is going on.
     Status,
@@ -208,6 +209,7 @@ pub enum Request {
 /// A secret on its way to the keychain. It can't be printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct SecretText(pub String);
 
 impl std::fmt::Debug for SecretText {
@@ -220,6 +222,7 @@ impl std::fmt::Debug for SecretText {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum Reply {
     /// It was done, and there is nothing to tell.
     Done,
@@ -347,6 +350,7 @@ pub enum Reply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum FailureCause {
     /// The keychain or the database cannot be used.
     Storage,
@@ -359,6 +363,7 @@ pub enum FailureCause {
 /// A tool as a probe found it. Its texts are the server's own, cut to what people read, and without characters that could
 /// mislead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ToolSummary {
     /// Its name.
     pub name: String,
@@ -374,6 +379,7 @@ pub struct ToolSummary {
 
 /// An agent as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct AgentSummary {
     /// Its certificate.
     pub fingerprint: String,
@@ -382,6 +388,7 @@ pub struct AgentSummary {
     /// What the person calls it.
     pub label: String,
     /// `trusted` or `blocked`.
+    #[cfg_attr(feature = "typescript", ts(type = "'trusted' | 'blocked'"))]
     pub state: String,
     /// When it was let in for good; `None` for one that never was.
     pub since: Option<Timestamp>,
@@ -392,6 +399,7 @@ pub struct AgentSummary {
 /// A time in milliseconds, to a hundredth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "f64", into = "f64")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "number"))]
 pub struct RoundTrip(Duration);
 
 impl RoundTrip {
@@ -421,6 +429,7 @@ impl From<RoundTrip> for f64 {
 
 /// A session as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SessionSummary {
     /// Its number.
     pub id: u64,
@@ -434,6 +443,7 @@ pub struct SessionSummary {
     pub path: String,
     /// `direct`, `reflexive` (through a NAT) or `relayed`; empty until it was measured.
     #[serde(default)]
+    #[cfg_attr(feature = "typescript", ts(type = "'direct' | 'reflexive' | 'relayed' | ''"))]
     pub kind: String,
     /// How this side came to its address: `host`, `reflexive` or `relayed`; empty until it was measured.
     #[serde(default)]

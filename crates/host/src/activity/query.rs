@@ -23,6 +23,7 @@ const MAX_BUCKETS: usize = 500;
 /// Which rows are wanted. The default is all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields = nullable))]
 pub struct ActivityFilter {
     /// Of this agent.
     pub agent: Option<Fingerprint>,
@@ -42,11 +43,13 @@ pub struct ActivityFilter {
     pub text: Option<String>,
     /// Agents whose name has that text, which the log does not know: what they did is found by it as well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<Fingerprint>>", optional))]
     pub named: Vec<Fingerprint>,
 }
 
 /// A row of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ActivityRow {
     /// Its number.
     pub seq: u64,
@@ -57,6 +60,7 @@ pub struct ActivityRow {
 
 /// Calls in one span of time, by how they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct CallCounts {
     /// The server answered.
     pub answered: u64,
