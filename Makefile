@@ -3,6 +3,8 @@
 # In CI the build is kept between runs, outside of the checkout.
 ifdef CI
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gatelodge/target
+# A checkout is built once; what would make a second build of it quicker takes gigabytes.
+export CARGO_INCREMENTAL := 0
 endif
 
 FUZZ_TARGETS := sdp signaling fragments fingerprint envelope message paste rendezvous
@@ -32,6 +34,11 @@ test: ## Everything that CI checks: formatting, lints, docs, all tests
 	cd fuzz && cargo test --locked --lib
 	cargo test --workspace --locked
 	cd ui && npm ci --no-audit --no-fund --silent && npm run --silent check && npm run --silent test:browser
+
+.PHONY: types
+types: ## The interface's types anew, after a change of the desktop's
+	@scripts/prepare build
+	GATELODGE_RENEW_TYPES=1 cargo test --quiet --locked --package gatelodge-tests --test types
 
 .PHONY: screenshots
 screenshots: ## Pictures of every screen of the interface, into ui/screenshots

@@ -141,6 +141,7 @@ pub struct Waiting {
 /// Names a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "number"))]
 pub struct PromptId(u64);
 
 impl PromptId {

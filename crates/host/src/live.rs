@@ -23,6 +23,7 @@ use crate::time::Timestamp;
 
 /// What changes from second to second.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Live {
     /// How the gate is.
     pub gate: GateState,
@@ -40,8 +41,18 @@ pub struct Live {
     pub links: Vec<LinkLive>,
 }
 
+impl Live {
+    /// What there is to show while no host runs, because of this keychain.
+    pub fn without_host(keychain: KeychainState) -> Self {
+        let (waiting, sessions, servers) = (Vec::new(), Vec::new(), Vec::new());
+        let (agents, links) = (Vec::new(), Vec::new());
+        Self { gate: GateState::Open, keychain, waiting, sessions, servers, agents, links }
+    }
+}
+
 /// A session, with how busy it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SessionLive {
     /// What is listed of it.
     #[serde(flatten)]
@@ -54,6 +65,7 @@ pub struct SessionLive {
 
 /// A server, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ServerLive {
     /// Which one.
     pub server: ServerId,
@@ -65,6 +77,7 @@ pub struct ServerLive {
 
 /// That a server ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Crash {
     /// When.
     pub at: Timestamp,
@@ -74,6 +87,7 @@ pub struct Crash {
 
 /// An agent, as it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct AgentLive {
     /// Which one.
     pub agent: Fingerprint,
@@ -85,6 +99,7 @@ pub struct AgentLive {
 
 /// A link, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct LinkLive {
     /// Which one.
     pub link: LinkId,
@@ -96,6 +111,7 @@ pub struct LinkLive {
 /// How a link is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum LinkState {
     /// Agents reach this desktop by it.
     Open {

@@ -173,6 +173,7 @@ pub struct TermsView {
 
 /// A prompt of the queue in short, for a menu or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct WaitingSummary {
     /// Which prompt.
     pub id: PromptId,

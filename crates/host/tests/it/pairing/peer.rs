@@ -114,7 +114,10 @@ impl Desk {
     pub(super) async fn ends_untouched(self) {
         assert_eq!(*self.host.approvals().prompts().borrow(), None);
         assert_eq!(self.agents().await, 0);
-        let activity = self.host.perform(Request::Activity { limit: 1000, before: None, agent: None }).await;
+        let activity = self
+            .host
+            .perform(Request::Activity { limit: 1000, before: None, filter: Default::default() })
+            .await;
         assert!(!format!("{activity:?}").contains("approval_asked"), "{activity:?}");
         self.host.shutdown().await;
     }
