@@ -185,9 +185,10 @@ impl Desktop {
     }
 
     /// Asks the person, and writes question and answer down.
-    pub(crate) async fn ask(&self, request: Request, session: Option<SessionId>) -> Verdict {
+    pub(crate) async fn ask(&self, request: Request) -> Verdict {
+        let (agent, session) = (request.agent, request.session);
         let entry = |event| {
-            let entry = ActivityEntry::now(event).agent(request.agent);
+            let entry = ActivityEntry::now(event).agent(agent);
             match session {
                 Some(session) => entry.session(session.0),
                 None => entry,
@@ -195,11 +196,13 @@ impl Desktop {
         };
         let subject = subject_in_short(&request.subject);
         self.activity.record(entry(ActivityEvent::ApprovalAsked { subject: subject.as_str().into() })).await;
-        let verdict = self.broker.ask(request.clone()).await;
+        let verdict = self.broker.ask(request).await;
         let (answer, by) = match &verdict {
             Verdict::Once => (Answer::Once, DecidedBy::Person),
+            Verdict::Session(_) => (Answer::Session, DecidedBy::Person),
             Verdict::Always(_) => (Answer::Always, DecidedBy::Person),
             Verdict::Denied(Denial::Declined) => (Answer::Denied, DecidedBy::Person),
+            Verdict::Denied(Denial::Ended) => (Answer::Ended, DecidedBy::Person),
             Verdict::Denied(Denial::Blocked) => (Answer::Blocked, DecidedBy::Person),
             Verdict::Denied(Denial::TimedOut) => (Answer::Denied, DecidedBy::Timeout),
             Verdict::Denied(_) => (Answer::Denied, DecidedBy::Policy),
@@ -209,8 +212,9 @@ impl Desktop {
         verdict
     }
 
-    /// Lets an agent use a server without a question from now on.
+    /// Lets an agent use a server without a question from now on: for good if it is known, else for its sessions.
     pub(crate) async fn open_entry(&self, agent: Fingerprint, server: &ServerId) {
+        self.sessions.of(&agent).iter().for_each(|live| live.open_entry(server));
         self.change_grant(agent, server.clone(), |grant| grant.entry = EntryRule::Open).await;
     }
 

@@ -9,7 +9,8 @@ use mcp_webrtc::IdentityError;
 use thiserror::Error;
 
 use crate::activity::{Activity, ActivityRecorder, ChainHead};
-use crate::approval::{Broker, QueueConfig};
+use crate::approval::view::{PromptEvents, PromptView};
+use crate::approval::{Broker, Prompt, QueueConfig};
 use crate::desktop::{Desktop, Parts, Transient};
 use crate::desktop_identity::IdentityEntryError;
 use crate::diagnosis::{self, Check};
@@ -156,6 +157,16 @@ impl Host {
     /// Returns where prompts are shown and answered.
     pub fn approvals(&self) -> &Broker {
         &self.desktop.broker
+    }
+
+    /// Returns what a window that shows prompts is told, from its beginning on: the visible prompt gets a new nonce.
+    pub fn prompt_events(&self) -> PromptEvents {
+        PromptEvents::new(Arc::clone(&self.desktop))
+    }
+
+    /// Returns a prompt as a window shows it, with the way that its agent came.
+    pub async fn prompt_view(&self, prompt: &Prompt) -> PromptView {
+        PromptView::of(&self.desktop, prompt).await
     }
 
     /// Subscribes to what happens from now on.

@@ -12,7 +12,7 @@ use std::time::Instant;
 use gatelodge_wire::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-use crate::approval::Subject;
+use crate::approval::view::WaitingSummary;
 use crate::desktop::Desktop;
 use crate::front_gate::GateState;
 use crate::keychain::KeychainState;
@@ -41,56 +41,12 @@ pub struct Live {
     pub links: Vec<LinkLive>,
 }
 
-/// What waits for the person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub struct WaitingSummary {
-    /// The prompt.
-    pub id: u64,
-    /// What is asked.
-    pub subject: SubjectKind,
-    /// Who asks.
-    pub agent: Fingerprint,
-    /// The words of the agent's certificate.
-    pub words: String,
-    /// What it is called: by the person if it is known, else by itself.
-    pub name: String,
-    /// Whether the person has let it in before.
-    pub known: bool,
-    /// The server that it is about.
-    pub server: Option<ServerId>,
-    /// The tool that it is about.
-    pub tool: Option<String>,
-    /// When nobody's deciding becomes a no.
-    pub expires: Timestamp,
-}
-
-/// What is asked, by its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub enum SubjectKind {
-    /// [`Subject::Pairing`].
-    Pairing,
-    /// [`Subject::UnknownAgent`].
-    UnknownAgent,
-    /// [`Subject::Session`].
-    Session,
-    /// [`Subject::ToolCall`].
-    ToolCall,
-    /// [`Subject::ChangedTool`].
-    ChangedTool,
-}
-
-impl SubjectKind {
-    fn of(subject: &Subject) -> Self {
-        match subject {
-            Subject::Pairing { .. } => Self::Pairing,
-            Subject::UnknownAgent { .. } => Self::UnknownAgent,
-            Subject::Session { .. } => Self::Session,
-            Subject::ToolCall { .. } => Self::ToolCall,
-            Subject::ChangedTool { .. } => Self::ChangedTool,
-        }
+impl Live {
+    /// What there is to show while no host runs, because of this keychain.
+    pub fn without_host(keychain: KeychainState) -> Self {
+        let (waiting, sessions, servers) = (Vec::new(), Vec::new(), Vec::new());
+        let (agents, links) = (Vec::new(), Vec::new());
+        Self { gate: GateState::Open, keychain, waiting, sessions, servers, agents, links }
     }
 }
 
@@ -192,7 +148,7 @@ pub(crate) fn of(desktop: &Desktop) -> Live {
     Live {
         gate: desktop.front_gate.state(),
         keychain: desktop.kept.watched.state(),
-        waiting: waiting(desktop, now, instant),
+        waiting: desktop.broker.waiting().iter().map(WaitingSummary::from).collect(),
         servers: seen.servers(in_use),
         agents: seen.agents(&here, now),
         links: links(desktop),
@@ -209,30 +165,4 @@ fn links(desktop: &Desktop) -> Vec<LinkLive> {
         None => seen.trouble(id).map_or(LinkState::Connecting, |reason| LinkState::Down { reason }),
     };
     seen.links().into_iter().map(|(link, enabled)| LinkLive { state: state(&link, enabled), link }).collect()
-}
-
-fn waiting(desktop: &Desktop, now: Timestamp, instant: Instant) -> Vec<WaitingSummary> {
-    let visible = desktop.broker.prompts().borrow().clone();
-    let summary = |prompt: crate::approval::Prompt| {
-        let request = &prompt.request;
-        let (server, tool) = match &request.subject {
-            Subject::Pairing { .. } | Subject::UnknownAgent { .. } => (None, None),
-            Subject::Session { server } => (Some(server.clone()), None),
-            Subject::ToolCall { server, tool, .. } | Subject::ChangedTool { server, tool, .. } => {
-                (Some(server.clone()), Some(tool.text().to_owned()))
-            }
-        };
-        WaitingSummary {
-            id: prompt.id.number(),
-            subject: SubjectKind::of(&request.subject),
-            agent: request.agent,
-            words: request.agent.words().to_string(),
-            name: request.name.as_str().to_owned(),
-            known: !request.subject.is_of_stranger(),
-            server,
-            tool,
-            expires: now.after(prompt.until.saturating_duration_since(instant)),
-        }
-    };
-    visible.into_iter().map(summary).collect()
 }

@@ -8,6 +8,7 @@ mod channel;
 mod connection;
 mod control;
 mod entrance;
+mod lent;
 pub(crate) mod live;
 mod pairing;
 mod resumable;
@@ -126,8 +127,10 @@ async fn begin(
     undecided: Option<OwnedSemaphorePermit>,
 ) {
     let agent = connection.session.peer().fingerprint;
-    let path = path(&connection.session).await;
+    let taken = connection.session.path().await;
+    let path = in_words(taken);
     let live = Arc::new(Live::new(desktop.next_session(), agent, link.id.clone(), path.clone()));
+    live.set_kind(taken.map(|path| path.kind()));
     desktop.sessions.add(Arc::clone(&live));
     // Whoever closes the gate ends all sessions that it finds; this one may have come in between.
     if let Some(refusal) = desktop.front_gate.refusal() {
@@ -143,6 +146,6 @@ async fn begin(
 }
 
 /// The addresses that a connection uses, as they are shown to people.
-async fn path(session: &Session) -> String {
-    session.path().await.map_or_else(String::new, |path: Path| path.to_string())
+fn in_words(path: Option<Path>) -> String {
+    path.map_or_else(String::new, |path| path.to_string())
 }

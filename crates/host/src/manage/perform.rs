@@ -120,6 +120,7 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
             let effect = Effect::of(&other);
             // What takes away comes into force before it is written down: whatever fails then, it is over.
             effect.before(desktop);
+            let taken_back = take_back(desktop, &other);
             if reads_activity(&other) {
                 // What has just happened is a part of it.
                 let _ = desktop.activity.flush().await;
@@ -133,7 +134,8 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
                 desktop.events.seen().forget_agent(&agent);
             }
             effect.after(desktop).await;
-            outcome
+            // What is lent until a session ends is kept nowhere.
+            if taken_back { outcome.or(Ok(Reply::Done)) } else { outcome }
         }
     };
     outcome.unwrap_or_else(Reply::from)
@@ -181,6 +183,12 @@ fn reads_activity(request: &Request) -> bool {
             | Request::ExportActivity { .. }
             | Request::PruneActivity { .. }
     )
+}
+
+/// Takes back what sessions are lent until they end, if that is wanted; returns whether anything was.
+fn take_back(desktop: &Desktop, request: &Request) -> bool {
+    let Request::RemoveGrant { agent, server } = request else { return false };
+    desktop.sessions.of(agent).iter().filter(|live| live.take_back(server)).count() > 0
 }
 
 /// What a change means for sessions that are up.
