@@ -3,6 +3,8 @@
 # In CI the build is kept between runs, outside of the checkout.
 ifdef CI
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gatelodge/target
+# A checkout is built once; what would make a second build of it quicker takes gigabytes.
+export CARGO_INCREMENTAL := 0
 endif
 
 FUZZ_TARGETS := sdp signaling fragments fingerprint envelope message paste rendezvous

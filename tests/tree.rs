@@ -37,6 +37,15 @@ fn only_the_transport_library_names_the_engine() {
 }
 
 #[test]
+fn only_the_tray_app_names_tauri() {
+    let dependencies = dependencies();
+    let names_tauri = |names: &Vec<String>| names.iter().any(|name| name.starts_with("tauri"));
+    let members: Vec<_> =
+        dependencies.iter().filter(|(_, names)| names_tauri(names)).map(|(member, _)| member).collect();
+    assert_eq!(members, ["gatelodge-desktop"]);
+}
+
+#[test]
 fn dependencies_point_one_way() {
     let dependencies = dependencies();
     let ours: Vec<&str> = dependencies.keys().map(String::as_str).collect();
@@ -52,6 +61,8 @@ fn dependencies_point_one_way() {
         own("gatelodge-host"),
         ["gatelodge-files", "gatelodge-rendezvous", "gatelodge-wire", "mcp-webrtc"]
     );
+    // The shell is thin: what it shows comes from the host, and nothing else of ours is needed.
+    assert_eq!(own("gatelodge-desktop"), ["gatelodge-host", "gatelodge-wire"]);
     assert!(!own("gatelodge").contains(&"gatelodge-tests"));
 }
 

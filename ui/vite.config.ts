@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
 import { CONTENT_SECURITY_POLICY } from './csp.ts';
+import { catalogues } from './src/texts/catalogues.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -21,10 +22,22 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/** What the tray and notifications say, for the shell; see `shell` in the catalogues. */
+function shellTexts(): Plugin {
+  return {
+    name: 'shell-texts',
+    apply: 'build',
+    generateBundle() {
+      const texts = Object.entries(catalogues).map(([language, { shell }]) => [language, shell]);
+      this.emitFile({ type: 'asset', fileName: 'shell-texts.json', source: JSON.stringify(Object.fromEntries(texts)) });
+    },
+  };
+}
+
 export default defineConfig(({ mode }) => {
   const platform = mode === 'mock' || mode === 'test' ? 'mock' : 'tauri';
   return {
-    plugins: [svelte(), contentSecurityPolicy()],
+    plugins: [svelte(), contentSecurityPolicy(), shellTexts()],
     base: './',
     resolve: {
       alias: {

@@ -8,7 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 /// What the prompt of an agent that cannot be remembered lets one type.
-const CHOICES: &str = "[y once / n deny / b block]";
+const CHOICES: &str = "[y once / s this session / n deny / b block]";
 
 /// A desktop on a terminal, which lends one folder to plain peers.
 struct Scene {

@@ -60,7 +60,7 @@ impl<'a> Desk<'a> {
         let mut pairing =
             Program::start(agent.command(&["pair", "--link", invited["link"].as_str().unwrap()]));
         pairing.error_line("asking its user whether to pair");
-        self.terminal.shows("[y pair / n deny / b block]");
+        self.terminal.shows("[y pair / s pair for now / n deny / b block]");
         self.terminal.answers("y notes");
         let ended = pairing.end();
         assert_eq!(ended.code, Some(0), "{ended:?}");

@@ -6,6 +6,7 @@ mod manage;
 mod pairing;
 mod prompt;
 mod run;
+mod settings;
 mod show;
 
 use gatelodge_host::Home;

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use cap_std::fs::{Dir, PermissionsExt as _};
@@ -13,14 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::listing::{DEPTH_LIMIT, Kind, Listing, Next, open_child, walk};
+use crate::listings::Listings;
 use crate::order;
 use crate::pattern::Patterns;
 use crate::place::Place;
 use crate::read::READ_LIMIT;
 
 /// Lists a directory: a line for each entry.
-pub(crate) fn list(place: &Place<'_>) -> Result<String, Failure> {
-    let listing = listing(place)?;
+pub(crate) fn list(place: &Place<'_>, listings: &Arc<Listings>) -> Result<String, Failure> {
+    let listing = listing(place, listings)?;
     // Long enough for most names, so that the text is not moved while it grows.
     let mut text = String::with_capacity(listing.len() * 32);
     for (name, kind) in listing.iter() {
@@ -39,8 +41,13 @@ pub(crate) struct Page {
 }
 
 /// Lists the entries of a directory behind a name.
-pub(crate) fn page(place: &Place<'_>, after: Option<&[u8]>, limit: usize) -> Result<Page, Failure> {
-    let listing = listing(place)?;
+pub(crate) fn page(
+    place: &Place<'_>,
+    listings: &Arc<Listings>,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Page, Failure> {
+    let listing = listing(place, listings)?;
     let mut entries = listing.iter().filter(|(name, _)| after.is_none_or(|after| *name > after));
     let (mut text, mut last) = (String::new(), None);
     for (name, kind) in entries.by_ref().take(limit) {
@@ -52,9 +59,9 @@ pub(crate) fn page(place: &Place<'_>, after: Option<&[u8]>, limit: usize) -> Res
     Ok(Page { text, last })
 }
 
-fn listing(place: &Place<'_>) -> Result<Listing, Failure> {
+fn listing(place: &Place<'_>, listings: &Arc<Listings>) -> Result<Arc<Listing>, Failure> {
     let (dir, _) = place.open_dir()?;
-    Listing::read(&dir).map_err(|error| place.failure(error))
+    listings.read(&dir).map_err(|error| place.failure(error))
 }
 
 fn push_line(text: &mut String, name: &[u8], kind: Kind) {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::browse::shown;
 use crate::failure::Failure;
 use crate::place::Place;
-use crate::{read, write};
+use crate::read;
+use crate::write::{self, Replaced};
 
 /// Unchanged lines around a change, as the reference server shows them.
 const CONTEXT: usize = 4;
@@ -23,10 +24,15 @@ pub(crate) struct Edit {
     new_text: String,
 }
 
-/// Replaces texts in a file one after the other, unless it is a dry run, and returns the difference.
+/// Replaces texts in a file one after the other, unless it is a dry run, and returns the difference, with what is left of
+/// the file as it was.
 ///
 /// A file whose line ends are all CR LF keeps them; both sides of an edit are compared by line feeds.
-pub(crate) fn edit(place: &Place<'_>, edits: &[Edit], dry_run: bool) -> Result<String, Failure> {
+pub(crate) fn edit(
+    place: &Place<'_>,
+    edits: &[Edit],
+    dry_run: bool,
+) -> Result<(String, Option<Replaced>), Failure> {
     let target = place.target(true)?;
     let file = place.at(target.folder, target.path.clone());
     let Ok(original) = String::from_utf8(read::whole(&file)?) else {
@@ -36,11 +42,13 @@ pub(crate) fn edit(place: &Place<'_>, edits: &[Edit], dry_run: bool) -> Result<S
     let keeps_carriage_returns = carriage_returns > 0 && carriage_returns == original.matches('\n').count();
     let before = line_feeds(&original);
     let after = apply(&before, edits)?;
-    if !dry_run {
+    let replaced = if dry_run {
+        None
+    } else {
         let restored = if keeps_carriage_returns { after.replace('\n', "\r\n") } else { after.clone() };
-        write::replace(place, &target, restored.as_bytes())?;
-    }
-    Ok(fenced(&difference(&shown(&file.canonical().absolute()), &before, &after)))
+        write::replace(place, &target, restored.as_bytes())?
+    };
+    Ok((fenced(&difference(&shown(&file.canonical().absolute()), &before, &after)), replaced))
 }
 
 /// Returns the difference that the edits would make, changing nothing.

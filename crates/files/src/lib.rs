@@ -75,6 +75,7 @@ mod folder;
 mod grep;
 mod lines;
 mod listing;
+mod listings;
 mod order;
 mod pattern;
 mod place;

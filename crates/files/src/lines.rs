@@ -3,6 +3,7 @@
 
 pub(crate) mod encoding;
 mod long_call;
+mod long_string;
 mod oversized;
 
 use std::collections::HashMap;

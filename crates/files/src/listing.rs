@@ -89,6 +89,11 @@ impl Listing {
         self.entries.len()
     }
 
+    /// Returns how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.names.capacity() + self.entries.capacity() * std::mem::size_of::<Entry>()
+    }
+
     /// Returns names and kinds in order.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], Kind)> + ExactSizeIterator {
         self.entries.iter().map(|entry| (&self.names[entry.start..entry.end], entry.kind))

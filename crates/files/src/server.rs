@@ -12,10 +12,13 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::definitions::{self, Effect};
 use crate::failure::Failure;
 use crate::folder::{Folder, Folders, OpenFolderError};
+use crate::listings::Listings;
+use crate::tools::Called;
 use crate::watch::{self, Watches};
 use crate::work::Workers;
 use crate::{preview, resources, tools};
@@ -30,6 +33,7 @@ const LISTENING_LIMIT: usize = 16;
 #[derive(Debug)]
 pub struct FileServer {
     shared: Arc<Served>,
+    listings: Arc<Listings>,
     workers: Workers,
     listening: Arc<Semaphore>,
     watches: Watches,
@@ -60,6 +64,7 @@ impl FileServer {
     fn of(shared: Arc<Served>) -> Self {
         Self {
             shared,
+            listings: Arc::default(),
             workers: Workers::default(),
             listening: Arc::new(Semaphore::new(LISTENING_LIMIT)),
             watches: Watches::default(),
@@ -78,10 +83,19 @@ impl FileServer {
     async fn work<T: Send + 'static>(
         &self,
         context: &RequestContext<RoleServer>,
-        work: impl FnOnce(&Served, &tokio_util::sync::CancellationToken) -> T + Send + 'static,
+        work: impl FnOnce(&Served, &CancellationToken) -> T + Send + 'static,
+    ) -> Result<T, ErrorData> {
+        self.work_leaving(context, move |served, cancel| (work(served, cancel), ())).await
+    }
+
+    /// Does work that blocks, and leaves something that is dropped when the result is on its way.
+    async fn work_leaving<T: Send + 'static, L: Send + 'static>(
+        &self,
+        context: &RequestContext<RoleServer>,
+        work: impl FnOnce(&Served, &CancellationToken) -> (T, L) + Send + 'static,
     ) -> Result<T, ErrorData> {
         let (shared, cancel) = (Arc::clone(&self.shared), context.ct.clone());
-        let done = self.workers.run(move || work(&shared, &cancel));
+        let done = self.workers.run_leaving(move || work(&shared, &cancel));
         done.await.map_err(|error| ErrorData::internal_error(format!("the server failed: {error}"), None))
     }
 }
@@ -138,9 +152,13 @@ impl ServerHandler for FileServer {
             let text = format!("there is no tool {name}; {reason}");
             return Ok(CallToolResult::error(vec![ContentBlock::text(text)]).into());
         }
-        let result =
-            self.work(&context, move |served, cancel| tools::call(&served.folders, &name, arguments, cancel));
-        Ok(result.await?.into())
+        let listings = Arc::clone(&self.listings);
+        let call = move |served: &Served, cancel: &CancellationToken| {
+            let Called { result, leftover } =
+                tools::call(&served.folders, &listings, &name, arguments, cancel);
+            (result, leftover)
+        };
+        Ok(self.work_leaving(&context, call).await?.into())
     }
 
     async fn list_resources(

@@ -1,8 +1,10 @@
 //! What `tools/call` does: arguments to paths to answers. [`crate::server`] calls it on a thread that may block.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as CURSOR;
@@ -17,7 +19,9 @@ use crate::edit::Edit;
 use crate::failure::Failure;
 use crate::folder::Folders;
 use crate::grep::{Position, Query};
+use crate::listings::Listings;
 use crate::place::Place;
+use crate::write::Replaced;
 use crate::{browse, edit, grep, read, uri, write};
 
 /// Bytes of one range: the answer holds them twice.
@@ -144,22 +148,34 @@ struct ContentArguments {
     cursor: Option<String>,
 }
 
+/// What came of a call.
+pub(crate) struct Called {
+    pub(crate) result: CallToolResult,
+    /// What the call leaves to be cleared up once it is answered.
+    pub(crate) leftover: Option<Replaced>,
+}
+
 /// Calls a tool. A failure is a result too: the model is to read it.
 pub(crate) fn call(
     folders: &Folders,
+    listings: &Arc<Listings>,
     name: &str,
     arguments: JsonObject,
     cancel: &CancellationToken,
-) -> CallToolResult {
-    let call = Call { folders, name, cancel };
-    call.answer(arguments)
-        .unwrap_or_else(|failure| CallToolResult::error(vec![ContentBlock::text(failure.to_string())]))
+) -> Called {
+    let call = Call { folders, listings, name, cancel, leftover: Cell::default() };
+    let result = call
+        .answer(arguments)
+        .unwrap_or_else(|failure| CallToolResult::error(vec![ContentBlock::text(failure.to_string())]));
+    Called { result, leftover: call.leftover.into_inner() }
 }
 
 struct Call<'a> {
     folders: &'a Folders,
+    listings: &'a Arc<Listings>,
     name: &'a str,
     cancel: &'a CancellationToken,
+    leftover: Cell<Option<Replaced>>,
 }
 
 impl<'a> Call<'a> {
@@ -170,12 +186,14 @@ impl<'a> Call<'a> {
             "read_multiple_files" => self.read_several(&self.parse(arguments)?)?,
             "write_file" => {
                 let WriteArguments { path, content } = self.parse(arguments)?;
-                write::file(&self.locate(&path)?, content.as_bytes())?;
+                self.leftover.set(write::file(&self.locate(&path)?, content.as_bytes())?);
                 format!("Successfully wrote to {path}")
             }
             "edit_file" => {
                 let EditArguments { path, edits, dry_run } = self.parse(arguments)?;
-                edit::edit(&self.locate(&path)?, &edits, dry_run)?
+                let (difference, replaced) = edit::edit(&self.locate(&path)?, &edits, dry_run)?;
+                self.leftover.set(replaced);
+                difference
             }
             "create_directory" => {
                 let PathArguments { path } = self.parse(arguments)?;
@@ -184,7 +202,7 @@ impl<'a> Call<'a> {
             }
             "list_directory" => {
                 let PathArguments { path } = self.parse(arguments)?;
-                browse::list(&self.locate(&path)?)?
+                browse::list(&self.locate(&path)?, self.listings)?
             }
             "list_directory_with_sizes" => {
                 let SizesArguments { path, sort_by } = self.parse(arguments)?;
@@ -364,7 +382,7 @@ impl<'a> Call<'a> {
         let place = self.locate(&arguments.path)?;
         let limit = self.limit(arguments.limit, PAGE_DEFAULT, PAGE_LIMIT)?;
         let after = arguments.cursor.as_deref().map(|cursor| self.cursor(cursor)).transpose()?;
-        let page = browse::page(&place, after.as_deref(), limit)?;
+        let page = browse::page(&place, self.listings, after.as_deref(), limit)?;
         let mut structured = json_object([("content", page.text.clone().into())]);
         if let Some(last) = page.last {
             structured.insert("nextCursor".to_owned(), CURSOR.encode(last).into());

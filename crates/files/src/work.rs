@@ -3,6 +3,7 @@
 //! A thread takes one piece of work after the other, and what is done comes back through a queue that wakes the event
 //! loop once, however much is in it. With many small calls in flight, waking threads for each would be most of the cost.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,10 +18,13 @@ const THREADS: usize = 4;
 /// reading of a small file takes, and far shorter than anybody notices.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-type Job = Box<dyn FnOnce() -> Done + Send>;
+type Job = Box<dyn FnOnce() -> (Done, Leftover) + Send>;
 
 /// Hands a result to whoever waits for it.
 type Done = Box<dyn FnOnce() + Send>;
+
+/// Is dropped when the result is handed over.
+type Leftover = Box<dyn Any + Send>;
 
 /// The threads of one client.
 #[derive(Debug, Default)]
@@ -50,12 +54,22 @@ impl Workers {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BrokenOff> {
+        self.run_leaving(move || (work(), ())).await
+    }
+
+    /// Does work as [`Workers::run`] does, and drops what it leaves on that thread when the result is handed over: nobody
+    /// waits for that.
+    pub(crate) async fn run_leaving<T: Send + 'static, L: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> (T, L) + Send + 'static,
+    ) -> Result<T, BrokenOff> {
         let (reply, mut result) = oneshot::channel();
         self.queue.lock().waiting.push_back(Box::new(move || {
-            let value = work();
-            Box::new(move || {
+            let (value, leftover) = work();
+            let done: Done = Box::new(move || {
                 let _ = reply.send(value);
-            })
+            });
+            (done, Box::new(leftover))
         }));
         self.add_thread(1);
         loop {
@@ -104,8 +118,9 @@ impl Queue {
             };
             drop(state);
             // Whoever waits for work that panics learns it from the reply that never comes.
-            if let Ok(result) = catch_unwind(AssertUnwindSafe(job)) {
+            if let Ok((result, leftover)) = catch_unwind(AssertUnwindSafe(job)) {
                 let _ = done.send(result);
+                drop(leftover);
             }
         }
     }
@@ -145,6 +160,21 @@ mod tests {
             results.push(result.unwrap());
         }
         assert_eq!(results, (0..THREADS).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_what_is_left_to_be_dropped() {
+        struct Leftover(std::sync::mpsc::Receiver<()>);
+        impl Drop for Leftover {
+            fn drop(&mut self) {
+                // Whoever waits for this to end never sends, and fails at the end of that time.
+                let _ = self.0.recv_timeout(Duration::from_secs(10));
+            }
+        }
+        let workers = Workers::default();
+        let (answered, leftover) = std::sync::mpsc::channel();
+        assert_eq!(workers.run_leaving(move || (7, Leftover(leftover))).await.unwrap(), 7);
+        answered.send(()).unwrap();
     }
 
     #[tokio::test]

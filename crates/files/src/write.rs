@@ -4,15 +4,25 @@
 use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _, PermissionsExt as _};
 use rustix::fs::{Access, AtFlags, RenameFlags};
+#[cfg(target_os = "linux")]
+use rustix::fs::{Mode, OFlags};
 
 use crate::failure::Failure;
 use crate::place::{Place, Target, special};
 
+/// A file that has lost its name to a new one. While this lives, the system keeps what the file has occupied; giving it
+/// back can take longer than writing the new one (where the disk is told at once), and nobody needs to wait for it.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    _handle: OwnedFd,
+}
+
 /// Makes a file, or replaces the content of one. A symbolic link is followed to what it leads to in a shared folder.
-pub(crate) fn file(place: &Place<'_>, content: &[u8]) -> Result<(), Failure> {
+pub(crate) fn file(place: &Place<'_>, content: &[u8]) -> Result<Option<Replaced>, Failure> {
     let target = place.target(true)?;
     replace(place, &target, content)
 }
@@ -20,8 +30,12 @@ pub(crate) fn file(place: &Place<'_>, content: &[u8]) -> Result<(), Failure> {
 /// Puts a file with the content into the place of what is there, with the same permissions.
 ///
 /// The name gets a new inode, so another hard link to the old one keeps the old content: nothing outside of the shared
-/// folders changes, whatever is linked there.
-pub(crate) fn replace(place: &Place<'_>, target: &Target<'_>, content: &[u8]) -> Result<(), Failure> {
+/// folders changes, whatever is linked there. What is returned is to be dropped when the answer is on its way.
+pub(crate) fn replace(
+    place: &Place<'_>,
+    target: &Target<'_>,
+    content: &[u8],
+) -> Result<Option<Replaced>, Failure> {
     let dir = &target.parent;
     let mode = match dir.symlink_metadata(&target.name) {
         Ok(metadata) => {
@@ -39,6 +53,7 @@ pub(crate) fn replace(place: &Place<'_>, target: &Target<'_>, content: &[u8]) ->
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(place.failure(error)),
     };
+    let replaced = mode.and_then(|_| hold(dir, &target.name));
     let temporary = temporary_name();
     let written =
         write_new(dir, &temporary, content, mode).and_then(|()| dir.rename(&temporary, dir, &target.name));
@@ -46,7 +61,21 @@ pub(crate) fn replace(place: &Place<'_>, target: &Target<'_>, content: &[u8]) ->
         // Nothing is to be done where it can't be removed; the error of the writing says more.
         let _ = dir.remove_file(&temporary);
     }
-    written.map_err(|error| place.failure(error))
+    written.map(|()| replaced).map_err(|error| place.failure(error))
+}
+
+/// Holds a file without opening it, which nobody's permissions forbid. Where that fails, it is just not held.
+#[cfg(target_os = "linux")]
+fn hold(dir: &Dir, name: &OsStr) -> Option<Replaced> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let handle = rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?;
+    Some(Replaced { _handle: handle })
+}
+
+/// Holds nothing: this system can't but by opening the file.
+#[cfg(not(target_os = "linux"))]
+fn hold(_dir: &Dir, _name: &OsStr) -> Option<Replaced> {
+    None
 }
 
 fn write_new(dir: &Dir, name: &OsStr, content: &[u8], mode: Option<u32>) -> io::Result<()> {

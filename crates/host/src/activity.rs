@@ -165,10 +165,14 @@ impl ActivityEvent {
 pub enum Answer {
     /// Yes, this once.
     Once,
+    /// Yes, until the session ends.
+    Session,
     /// Yes, from now on.
     Always,
     /// No.
     Denied,
+    /// No, and the session ends.
+    Ended,
     /// No, and never again.
     Blocked,
 }

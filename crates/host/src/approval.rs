@@ -10,23 +10,33 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gatelodge_wire::Fingerprint;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::grant::Grant;
-use crate::server::ServerId;
+use crate::event::SessionId;
+use crate::server::ServerDefinition;
 
 mod broker;
 pub(crate) mod bucket;
 mod name;
 mod queue;
 mod shown;
+mod subject;
+mod terms;
+mod verdict;
+pub mod view;
 
 pub use broker::Broker;
 pub use name::ClaimedName;
 pub use queue::{Notice, Queue, QueueConfig, RequestId};
 pub use shown::ShownText;
+pub use subject::{Subject, SubjectKind};
+pub(crate) use terms::lies_in;
+pub use terms::{Terms, TermsError};
+pub use verdict::{Answer, AnswerKind, Denial, Verdict};
 
 /// Something that a person has to decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,180 +45,15 @@ pub struct Request {
     pub agent: Fingerprint,
     /// What the agent is called: by the person, if it is known; else by itself.
     pub name: ClaimedName,
+    /// Whether it is the person who called it so.
+    pub known: bool,
+    /// The session in which it asks.
+    pub session: Option<SessionId>,
+    /// The servers that the person may choose from: for an agent that is not let in yet. Nothing else can be lent by an
+    /// answer.
+    pub offered: Vec<ServerDefinition>,
     /// What is asked.
     pub subject: Subject,
-}
-
-/// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Subject {
-    /// An agent that has proved to know an invitation's secret wants to be paired. Answers: always (which pairs it, with
-    /// exactly the grants of the terms), deny, block.
-    Pairing {
-        /// The least that each server can be lent with, to choose from and to change.
-        preset: Vec<Grant>,
-        /// The known agent that has the same name and another fingerprint, if there is one.
-        namesake: Option<Fingerprint>,
-    },
-    /// An agent without a record came in by a link. Answers: once, deny, block; always if its identity is stable.
-    UnknownAgent {
-        /// The link that it came by.
-        link: String,
-        /// The servers that it would be lent.
-        servers: Vec<ServerId>,
-        /// Whether it proved an identity that it will have the next time, too.
-        stable: bool,
-        /// The known agent that has the same name and another fingerprint, if there is one.
-        namesake: Option<Fingerprint>,
-    },
-    /// A trusted agent opens a connection to a server for which its grant says "ask". Answers: once, always, deny,
-    /// block.
-    Session {
-        /// The server.
-        server: ServerId,
-    },
-    /// An agent calls a tool for which its grant says "ask". Answers: once, always, deny.
-    ToolCall {
-        /// The server.
-        server: ServerId,
-        /// The tool, as the server names it.
-        tool: ShownText,
-        /// The whole arguments.
-        arguments: ShownText,
-        /// What the call would change, such as the difference to a file, if the caller can tell.
-        detail: Option<ShownText>,
-    },
-    /// A tool's definition is not the one that was lent. Answers: always (which lends the new one), deny.
-    ChangedTool {
-        /// The server.
-        server: ServerId,
-        /// The tool, as the server names it.
-        tool: ShownText,
-        /// The definition that was lent, if it was kept.
-        before: Option<ShownText>,
-        /// The definition that came now.
-        now: ShownText,
-    },
-}
-
-impl Subject {
-    /// Whether an answer is one of this subject's.
-    pub fn allows(&self, answer: &Answer) -> bool {
-        match (self, answer) {
-            (_, Answer::Deny) => true,
-            (Self::Pairing { .. }, answer) => !matches!(answer, Answer::Once),
-            (Self::UnknownAgent { stable, .. }, Answer::Always(_)) => *stable,
-            (Self::UnknownAgent { .. } | Self::Session { .. }, _) => true,
-            (Self::ToolCall { .. }, answer) => !matches!(answer, Answer::Block),
-            (Self::ChangedTool { .. }, answer) => matches!(answer, Answer::Always(_)),
-        }
-    }
-
-    /// Whether somebody asks whom the person has not let in yet.
-    fn is_of_stranger(&self) -> bool {
-        matches!(self, Self::Pairing { .. } | Self::UnknownAgent { .. })
-    }
-
-    /// Whether two requests of one agent ask the same thing, so that one prompt does for both. Tool calls never do:
-    /// each is shown with its arguments.
-    fn same_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::ToolCall { .. }, _) => false,
-            (Self::Session { server: a }, Self::Session { server: b }) => a == b,
-            (
-                Self::UnknownAgent { servers: a, link: c, .. },
-                Self::UnknownAgent { servers: b, link: d, .. },
-            ) => (a, c) == (b, d),
-            (a, b) => a == b,
-        }
-    }
-}
-
-/// What the person answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// Yes, this time.
-    Once,
-    /// Yes, from now on, on these terms.
-    Always(Terms),
-    /// No.
-    Deny,
-    /// No, and never ask about this agent again.
-    Block,
-}
-
-/// What the person chose beside "yes, from now on".
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Terms {
-    /// What the person calls the agent; `None` keeps what it is called.
-    pub label: Option<ClaimedName>,
-    /// What it is lent. Only grants to the agent of the prompt are accepted.
-    pub grants: Vec<Grant>,
-}
-
-/// What became of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Yes, this time.
-    Once,
-    /// Yes, from now on, on these terms.
-    Always(Terms),
-    /// No.
-    Denied(Denial),
-}
-
-/// Why the verdict is no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Denial {
-    /// The person said so.
-    Declined,
-    /// The person said so, and doesn't want to be asked about the agent again.
-    Blocked,
-    /// Nobody decided in time.
-    TimedOut,
-    /// Too much is being asked, by this agent or by all. Nobody saw the request.
-    Busy,
-    /// The agent was denied a while ago, and asks again too soon. Nobody saw the request.
-    TooSoon,
-    /// The person said "once" to another request that asked the same.
-    Merged,
-    /// Whoever asked is gone, or the broker is.
-    Withdrawn,
-}
-
-impl Denial {
-    /// Returns the stable code of the denial, as it goes to the peer and into the activity log.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Declined => "declined",
-            Self::Blocked => "blocked",
-            Self::TimedOut => "timed-out",
-            Self::Busy => "busy",
-            Self::TooSoon => "too-soon",
-            Self::Merged => "merged",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
-
-    /// Returns a sentence for the peer, written so that a model can act on it.
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Self::Declined | Self::Blocked => {
-                "The person who lends this server declined. Do not try the same again; ask your user how to go on."
-            }
-            Self::TimedOut => {
-                "The person who lends this server did not answer in time, so the call was not made. Try again later."
-            }
-            Self::Busy => {
-                "The call was not made: too many approvals are being asked for. Make fewer calls at a time, and wait."
-            }
-            Self::TooSoon => "This was declined a while ago. It is too soon to ask again.",
-            Self::Merged => "Another request that asked the same was allowed once. This one was not.",
-            Self::Withdrawn => "The call was not made: the connection that asked for it has ended.",
-        }
-    }
 }
 
 /// Names one showing of one prompt. Whoever has it has seen the prompt; nobody can guess it.
@@ -236,6 +81,19 @@ impl Nonce {
     }
 }
 
+impl Serialize for Nonce {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for Nonce {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::from_hex(&text).ok_or_else(|| serde::de::Error::custom("a nonce is 32 hexadecimal digits"))
+    }
+}
+
 impl fmt::Debug for Nonce {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A log line with it would let its reader answer.
@@ -256,16 +114,49 @@ pub struct Prompt {
     pub requests: usize,
     /// How many other prompts wait.
     pub behind: usize,
+    /// Since when every answer counts, or from when on: it is shown and focused. `None` while it is not both; only a
+    /// plain no counts then.
+    pub armed_from: Option<Instant>,
     /// When nobody's deciding becomes a no.
-    pub until: std::time::Instant,
+    pub until: Instant,
+    /// The whole time that there is for it to be visible.
+    pub limit: Duration,
+}
+
+/// A prompt as it stands in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which prompt.
+    pub id: PromptId,
+    /// What is asked, and by whom.
+    pub request: Arc<Request>,
+    /// How many requests it decides.
+    pub requests: usize,
+    /// Whether it is the visible one.
+    pub visible: bool,
+    /// When it becomes a no, unless it is shown before that, or answered.
+    pub until: Instant,
 }
 
 /// Names a prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct PromptId(u64);
 
+impl PromptId {
+    /// Names the prompt of this number. There need not be one.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Why an answer does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AnswerError {
     /// The prompt has not been shown and focused for long enough.
@@ -277,7 +168,22 @@ pub enum AnswerError {
     /// The prompt has been decided or withdrawn, or nobody answered in time.
     #[error("the prompt is not there any more")]
     Gone,
-    /// Not an answer to what is asked, or with grants to another agent.
+    /// Not an answer to what is asked.
     #[error("this answer is not possible here")]
     NotAllowed,
+    /// An answer whose terms are not possible.
+    #[error("this answer is not possible: {0}")]
+    Terms(#[from] TermsError),
+}
+
+impl AnswerError {
+    /// Returns the stable code of the error, as user interfaces branch on it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooEarly => "too_early",
+            Self::WrongNonce => "wrong_nonce",
+            Self::Gone => "gone",
+            Self::NotAllowed | Self::Terms(_) => "not_allowed",
+        }
+    }
 }

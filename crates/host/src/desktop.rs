@@ -14,12 +14,14 @@ use tokio_util::task::TaskTracker;
 use crate::activity::{Activity, ActivityEntry, ActivityEvent, Answer, DecidedBy};
 use crate::approval::{Broker, Denial, Request, Subject, Verdict};
 use crate::event::{EventSender, HostEvent, SessionId};
+use crate::front_gate::FrontGate;
 use crate::grant::{EntryRule, Grant, ToolRule, ToolRules};
 use crate::link::{LinkDefinition, LinkId};
 use crate::manage::Kept;
 use crate::pairing::Invitations;
 use crate::server::{FolderAccess, ServerDefinition, ServerId, ServerKind, SharedFolder};
 use crate::session::live::{Live, LiveSessions};
+use crate::settings::in_force::InForce;
 use crate::store::{Store, StoreError};
 use crate::trust::{GrantsVerdict, TrustStore};
 use crate::upstream::ServerLauncher;
@@ -34,8 +36,8 @@ pub(crate) struct Desktop {
     pub(crate) kept: Kept,
     pub(crate) activity: Activity,
     pub(crate) broker: Broker,
-    /// How long a prompt waits, as agents are told.
-    pub(crate) approval_seconds: u32,
+    pub(crate) front_gate: FrontGate,
+    pub(crate) in_force: InForce,
     /// How long a session is kept whose connection is lost.
     pub(crate) resume_limit: Duration,
     pub(crate) launcher: ServerLauncher,
@@ -83,7 +85,8 @@ pub(crate) struct Parts {
     pub(crate) kept: Kept,
     pub(crate) activity: Activity,
     pub(crate) broker: Broker,
-    pub(crate) approval_seconds: u32,
+    pub(crate) front_gate: FrontGate,
+    pub(crate) in_force: InForce,
     pub(crate) resume_limit: Duration,
     pub(crate) launcher: ServerLauncher,
     pub(crate) transient: Transient,
@@ -91,8 +94,8 @@ pub(crate) struct Parts {
 
 impl Desktop {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { identity, name, stun, ca_files, kept, activity, broker, approval_seconds, .. } = parts;
-        let Parts { resume_limit, launcher, transient, .. } = parts;
+        let Parts { identity, name, stun, ca_files, kept, activity, broker, .. } = parts;
+        let Parts { front_gate, in_force, resume_limit, launcher, transient, .. } = parts;
         Self {
             identity,
             name,
@@ -101,7 +104,8 @@ impl Desktop {
             kept,
             activity,
             broker,
-            approval_seconds,
+            front_gate,
+            in_force,
             resume_limit,
             launcher,
             events: EventSender::new(),
@@ -117,6 +121,11 @@ impl Desktop {
 
     pub(crate) fn trust(&self) -> &TrustStore {
         &self.kept.trust
+    }
+
+    /// How long a prompt waits, as agents are told.
+    pub(crate) fn approval_seconds(&self) -> u32 {
+        u32::try_from(self.in_force.approval_limit().as_secs()).unwrap_or(u32::MAX)
     }
 
     /// Numbers sessions and channels within the run.
@@ -161,6 +170,7 @@ impl Desktop {
         let mut links = self.kept.store.run(Store::links).await?;
         links.retain(|stored| self.transient.links.iter().all(|link| link.id != stored.id));
         links.extend(self.transient.links.iter().cloned());
+        links.extend(self.in_force.link(&links));
         links.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(links)
     }
@@ -175,9 +185,10 @@ impl Desktop {
     }
 
     /// Asks the person, and writes question and answer down.
-    pub(crate) async fn ask(&self, request: Request, session: Option<SessionId>) -> Verdict {
+    pub(crate) async fn ask(&self, request: Request) -> Verdict {
+        let (agent, session) = (request.agent, request.session);
         let entry = |event| {
-            let entry = ActivityEntry::now(event).agent(request.agent);
+            let entry = ActivityEntry::now(event).agent(agent);
             match session {
                 Some(session) => entry.session(session.0),
                 None => entry,
@@ -185,11 +196,13 @@ impl Desktop {
         };
         let subject = subject_in_short(&request.subject);
         self.activity.record(entry(ActivityEvent::ApprovalAsked { subject: subject.as_str().into() })).await;
-        let verdict = self.broker.ask(request.clone()).await;
+        let verdict = self.broker.ask(request).await;
         let (answer, by) = match &verdict {
             Verdict::Once => (Answer::Once, DecidedBy::Person),
+            Verdict::Session(_) => (Answer::Session, DecidedBy::Person),
             Verdict::Always(_) => (Answer::Always, DecidedBy::Person),
             Verdict::Denied(Denial::Declined) => (Answer::Denied, DecidedBy::Person),
+            Verdict::Denied(Denial::Ended) => (Answer::Ended, DecidedBy::Person),
             Verdict::Denied(Denial::Blocked) => (Answer::Blocked, DecidedBy::Person),
             Verdict::Denied(Denial::TimedOut) => (Answer::Denied, DecidedBy::Timeout),
             Verdict::Denied(_) => (Answer::Denied, DecidedBy::Policy),
@@ -199,8 +212,9 @@ impl Desktop {
         verdict
     }
 
-    /// Lets an agent use a server without a question from now on.
+    /// Lets an agent use a server without a question from now on: for good if it is known, else for its sessions.
     pub(crate) async fn open_entry(&self, agent: Fingerprint, server: &ServerId) {
+        self.sessions.of(&agent).iter().for_each(|live| live.open_entry(server));
         self.change_grant(agent, server.clone(), |grant| grant.entry = EntryRule::Open).await;
     }
 

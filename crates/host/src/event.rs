@@ -1,10 +1,15 @@
 //! What happens on the desktop, as a stream for those who show it.
 
+use std::sync::Arc;
+
 use gatelodge_wire::Fingerprint;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
+use crate::diagnosis::Check;
+use crate::front_gate::GateState;
 use crate::link::LinkId;
+use crate::live::seen::Seen;
 use crate::server::ServerId;
 use crate::time::Timestamp;
 
@@ -192,7 +197,19 @@ pub enum HostEvent {
         /// Why, and what to do.
         reason: String,
     },
-    /// Servers, agents, grants or links are not what they were; who shows them looks again.
+    /// The keychain can be used again.
+    KeychainAvailable,
+    /// The gate was opened or closed, or its time was over.
+    GateChanged {
+        /// How it is now.
+        state: GateState,
+    },
+    /// One check of a diagnosis that goes on is done.
+    Checked {
+        /// What was found.
+        check: Check,
+    },
+    /// Servers, agents, grants, links or settings are not what they were; who shows them looks again.
     Changed,
     /// The subscriber was too slow and missed this many events.
     Missed {
@@ -218,20 +235,29 @@ impl HostEvents {
 
 /// Where events are put.
 #[derive(Debug, Clone)]
-pub(crate) struct EventSender(broadcast::Sender<HostEvent>);
+pub(crate) struct EventSender {
+    listeners: broadcast::Sender<HostEvent>,
+    seen: Arc<Seen>,
+}
 
 impl EventSender {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(BACKLOG))
+        Self { listeners: broadcast::Sender::new(BACKLOG), seen: Arc::default() }
     }
 
     /// Tells all who listen; nobody need be.
     pub(crate) fn tell(&self, event: HostEvent) {
         tracing::debug!(?event, "host event");
-        let _ = self.0.send(event);
+        self.seen.note(&event);
+        let _ = self.listeners.send(event);
     }
 
     pub(crate) fn subscribe(&self) -> HostEvents {
-        HostEvents(self.0.subscribe())
+        HostEvents(self.listeners.subscribe())
+    }
+
+    /// What has happened so far, as far as it is shown.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
     }
 }

@@ -8,17 +8,23 @@ use gatelodge_wire::{Fingerprint, PlaceUrl};
 use mcp_webrtc::IdentityError;
 use thiserror::Error;
 
-use crate::activity::{Activity, ActivityRecorder};
-use crate::approval::{Broker, QueueConfig};
+use crate::activity::{Activity, ActivityRecorder, ChainHead};
+use crate::approval::view::{PromptEvents, PromptView};
+use crate::approval::{Broker, Prompt, QueueConfig};
 use crate::desktop::{Desktop, Parts, Transient};
 use crate::desktop_identity::IdentityEntryError;
 use crate::diagnosis::{self, Check};
 use crate::event::HostEvents;
+use crate::front_gate::{self, FrontGate, GateChange, GateState};
 use crate::home::Home;
 use crate::housekeeping;
+use crate::keychain::KeychainState;
 use crate::links;
+use crate::live::{self, Live};
 use crate::manage::{self, Reply, Request};
 use crate::server::ServerDefinition;
+use crate::settings::Settings;
+use crate::settings::in_force::InForce;
 use crate::store::{Store, StoreError};
 use crate::upstream::guard::GuardCommand;
 use crate::upstream::{LaunchOptions, LoginShell, ServerLauncher};
@@ -38,8 +44,8 @@ pub struct HostConfig {
     pub stun: Vec<String>,
     /// Files with certification authorities (PEM) that are trusted for rendezvous beside the public ones.
     pub ca_files: Vec<PathBuf>,
-    /// How long a prompt waits for an answer. No answer is a no. Defaults to 60 s.
-    pub approval_limit: Duration,
+    /// How long a prompt waits for an answer in this run. No answer is a no. Defaults to what the settings say.
+    pub approval_limit: Option<Duration>,
     /// How long a session is kept whose connection is lost, so that its agent can go on with it. Defaults to two minutes.
     pub resume_limit: Duration,
     /// What counts for this run only.
@@ -57,7 +63,7 @@ impl HostConfig {
             name: "a Gatelodge desktop".to_owned(),
             stun: Vec::new(),
             ca_files: Vec::new(),
-            approval_limit: Duration::from_secs(60),
+            approval_limit: None,
             resume_limit: Duration::from_secs(120),
             transient,
             guard,
@@ -99,11 +105,12 @@ impl Host {
     pub async fn start(config: HostConfig) -> Result<(Self, HostEvents), StartError> {
         let kept = manage::Kept::open(config.home.as_ref()).await?;
         let identity = kept.identity().await?;
-        let settings = kept.store.run(Store::settings).await?;
+        let (settings, gate, log) = kept.store.run(kept_at_start).await?;
         let (activity, recorder) = Activity::start(kept.store.clone(), settings.record_arguments);
         let shell = LoginShell::of_user(config.guard.clone());
         let launcher = ServerLauncher::new(config.guard, shell, LaunchOptions::default());
-        let limit = config.approval_limit;
+        let in_force = InForce::new(settings, config.approval_limit);
+        let limit = in_force.approval_limit();
         let desktop = Arc::new(Desktop::new(Parts {
             identity,
             name: config.name,
@@ -112,7 +119,8 @@ impl Host {
             kept,
             activity,
             broker: Broker::new(QueueConfig { time_limit: limit, ..QueueConfig::default() }),
-            approval_seconds: u32::try_from(limit.as_secs()).unwrap_or(u32::MAX),
+            front_gate: FrontGate::new(gate),
+            in_force,
             resume_limit: config.resume_limit,
             launcher,
             transient: config.transient,
@@ -133,6 +141,9 @@ impl Host {
             });
         }
         desktop.tasks.spawn(housekeeping::keep(Arc::clone(&desktop)));
+        desktop.tasks.spawn(housekeeping::remember_agents(Arc::clone(&desktop), log));
+        desktop.tasks.spawn(front_gate::keep(Arc::clone(&desktop)));
+        desktop.tasks.spawn(housekeeping::watch_keychain(Arc::clone(&desktop)));
         links::reopen(&desktop).await;
         let recorder = Arc::new(Mutex::new(Some(recorder)));
         Ok((Self { desktop, recorder }, events))
@@ -148,12 +159,56 @@ impl Host {
         &self.desktop.broker
     }
 
+    /// Returns what a window that shows prompts is told, from its beginning on: the visible prompt gets a new nonce.
+    pub fn prompt_events(&self) -> PromptEvents {
+        PromptEvents::new(Arc::clone(&self.desktop))
+    }
+
+    /// Returns a prompt as a window shows it, with the way that its agent came.
+    pub async fn prompt_view(&self, prompt: &Prompt) -> PromptView {
+        PromptView::of(&self.desktop, prompt).await
+    }
+
     /// Subscribes to what happens from now on.
     pub fn events(&self) -> HostEvents {
         self.desktop.events.subscribe()
     }
 
-    /// Carries out a request.
+    /// Returns what changes from second to second. Touches neither disk nor keychain.
+    pub fn live(&self) -> Live {
+        live::of(&self.desktop)
+    }
+
+    /// Returns how the gate is.
+    pub fn gate(&self) -> GateState {
+        self.desktop.front_gate.state()
+    }
+
+    /// Opens or closes the gate. Closing ends all sessions, and returns when they have ended, in well under a second.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it can't be kept for the next start; for this run it is done nevertheless.
+    pub async fn set_gate(&self, change: GateChange) -> Result<(), StoreError> {
+        front_gate::set(&self.desktop, change).await
+    }
+
+    /// Returns the settings.
+    pub fn settings(&self) -> Settings {
+        self.desktop.in_force.settings()
+    }
+
+    /// Returns whether the keychain can be used, as far as is known.
+    pub fn keychain(&self) -> KeychainState {
+        self.desktop.kept.watched.state()
+    }
+
+    /// Tries to use the keychain, which may ask the person for its password, and returns what came of it.
+    pub async fn retry_keychain(&self) -> KeychainState {
+        housekeeping::retry_keychain(&self.desktop).await
+    }
+
+    /// Carries out a request. Dropping the future cancels it: what it had begun is ended or removed.
     pub async fn perform(&self, request: Request) -> Reply {
         manage::perform_running(&self.desktop, request).await
     }
@@ -190,6 +245,13 @@ impl Host {
             recorder.shutdown().await;
         }
     }
+}
+
+/// What is kept of the run before: the settings, how the gate is to be, and how far the log goes.
+fn kept_at_start(store: &Store) -> Result<(Settings, GateState, ChainHead), StoreError> {
+    let settings = store.settings()?;
+    let gate = front_gate::at_start(store, &settings)?;
+    Ok((settings, gate, store.activity_head()?))
 }
 
 impl std::fmt::Debug for Host {

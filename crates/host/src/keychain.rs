@@ -14,12 +14,16 @@ mod memory;
 mod native;
 #[cfg(all(unix, not(target_os = "macos")))]
 mod secret_service;
+mod state;
 mod system;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 pub use memory::{Injection, KeychainCall, MemoryKeychain};
+pub use state::KeychainState;
 pub use system::{KeychainScope, SystemKeychain};
+pub(crate) use watched::{Watched, WatchedKeychain};
 
 /// The longest value, in bytes: what the Windows credential manager takes (`CRED_MAX_CREDENTIAL_BLOB_SIZE`). It holds on
 /// every system, so that what works on one works on all.
@@ -50,6 +54,12 @@ pub trait Keychain: Send + Sync + 'static {
     ///
     /// [`KeychainError`]; after [`KeychainError::TimedOut`] and [`KeychainError::Other`] it may be there or not.
     fn delete(&self, name: &str) -> Result<bool, KeychainError>;
+
+    /// Finds out whether the keychain can be used, without making it ask the person for anything. `None`, which is what is
+    /// provided, where there is no way to but to use it.
+    fn look(&self) -> Option<Result<(), KeychainError>> {
+        None
+    }
 }
 
 /// A secret value: wiped from memory when it is dropped, and not to be printed.

@@ -36,6 +36,7 @@ mod desktop;
 mod desktop_identity;
 pub mod diagnosis;
 mod event;
+mod front_gate;
 pub mod gate;
 mod grant;
 mod home;
@@ -44,11 +45,13 @@ mod housekeeping;
 mod keychain;
 mod link;
 mod links;
+pub mod live;
 pub mod manage;
 mod pairing;
 mod secret;
 mod server;
 mod session;
+mod settings;
 mod store;
 mod time;
 pub mod trust;
@@ -57,18 +60,22 @@ pub mod upstream;
 pub use desktop::{Transient, least_grant};
 pub use desktop_identity::{IdentityEntryError, load_or_create_identity};
 pub use event::{HostEvent, HostEvents, SessionId};
+pub use front_gate::{GateChange, GateState};
 pub use gatelodge_wire::Fingerprint;
 pub use gatelodge_wire::{PlaceUrl, RendezvousUrl, RendezvousUrlError};
 pub use grant::{EntryRule, Grant, ToolPin, ToolRule, ToolRules};
 pub use home::{HOME_VARIABLE, Home};
 pub use host::{Host, HostConfig, StartError};
 pub use keychain::{
-    Injection, Keychain, KeychainCall, KeychainError, KeychainScope, MAX_KEYCHAIN_VALUE, MemoryKeychain,
-    SecretBytes, SystemKeychain,
+    Injection, Keychain, KeychainCall, KeychainError, KeychainScope, KeychainState, MAX_KEYCHAIN_VALUE,
+    MemoryKeychain, SecretBytes, SystemKeychain,
 };
 pub use link::{EMBEDDED_PORT, LinkDefinition, LinkId, LinkIdError, LinkKind, LinkPolicy};
 pub use pairing::{DEFAULT_INVITATION_TIME, InvitationSummary};
 pub use secret::{SecretError, SecretName, Secrets, secret_references};
 pub use server::{FolderAccess, ServerDefinition, ServerId, ServerIdError, ServerKind, SharedFolder};
-pub use store::{Settings, Store, StoreError};
+pub use settings::{
+    Density, GateAtStart, IceServerSetting, NotifyChoice, RendezvousChoice, Settings, SettingsError, Theme,
+};
+pub use store::{Store, StoreError};
 pub use time::Timestamp;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::desktop::{Desktop, OpenLink};
 use crate::event::HostEvent;
-use crate::link::{LinkDefinition, LinkKind};
+use crate::link::{LinkDefinition, LinkId, LinkKind};
 use crate::session;
 pub(crate) use door::{Door, SettingUp};
 use rendezvous::RendezvousLink;
@@ -67,10 +67,13 @@ pub(crate) async fn reopen(desktop: &Arc<Desktop>) {
         };
         open.extract_if(|_, link| !stays(link)).collect()
     };
-    for (id, link) in stale {
+    for (id, link) in &stale {
         link.cancel.cancel();
-        desktop.events.tell(HostEvent::LinkDown { link: id, reason: "it was closed".to_owned() });
+        let reason = "it was closed".to_owned();
+        desktop.events.tell(HostEvent::LinkDown { link: id.clone(), reason });
     }
+    let begins_anew = |id: &LinkId| stale.iter().any(|(closed, _)| closed == id);
+    desktop.events.seen().know_links(&wanted, begins_anew);
     for definition in wanted {
         let is_open =
             desktop.open_links.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&definition.id);

@@ -17,10 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::Check;
 use crate::event::SessionId;
+use crate::front_gate::{GateChange, GateState};
 use crate::grant::Grant;
 use crate::link::{LinkDefinition, LinkId};
 use crate::pairing::InvitationSummary;
 use crate::server::{ServerDefinition, ServerId};
+use crate::settings::Settings;
 use crate::time::Timestamp;
 
 pub use kept::Kept;
@@ -173,6 +175,20 @@ pub enum Request {
     Secrets,
     /// Looks for what keeps agents out. Takes up to 20 s.
     Diagnose,
+    /// Returns how the gate is.
+    Gate,
+    /// Opens or closes the gate. Closing it ends all sessions.
+    SetGate {
+        /// What becomes of it.
+        change: GateChange,
+    },
+    /// Returns the settings.
+    Settings,
+    /// Replaces the settings; they count at once.
+    PutSettings {
+        /// All of them.
+        settings: Settings,
+    },
 }
 
 /// A secret on its way to the keychain. It can't be printed.
@@ -288,6 +304,16 @@ pub enum Reply {
         /// The findings, in the order in which they are of use.
         checks: Vec<Check>,
     },
+    /// The gate.
+    Gate {
+        /// How it is, or will be at the next start.
+        state: GateState,
+    },
+    /// The settings.
+    Settings {
+        /// All of them.
+        settings: Settings,
+    },
     /// It was not done.
     Failed {
         /// Why, for people.
@@ -399,4 +425,30 @@ pub struct SessionSummary {
     pub since: Timestamp,
     /// The servers in use, one for each channel.
     pub channels: Vec<ServerId>,
+}
+
+impl SessionSummary {
+    /// Looks at a session.
+    pub(crate) fn of(live: &crate::session::live::Live) -> Self {
+        let (measured, (bytes_received, bytes_sent), calls) = live.traffic();
+        let shown =
+            |part: fn(&mcp_webrtc::Path) -> String| measured.map_or_else(String::new, |of| part(&of.path));
+        Self {
+            kind: shown(|path| path.kind().to_string()),
+            local_kind: shown(|path| path.local_kind.to_string()),
+            remote_kind: shown(|path| path.remote_kind.to_string()),
+            rtt_ms: measured.and_then(|of| of.round_trip).map(RoundTrip::from),
+            bytes_received,
+            bytes_sent,
+            calls,
+            id: live.id.0,
+            agent: live.agent.to_string(),
+            label: if live.admitted() { live.label() } else { String::new() },
+            link: live.link.clone(),
+            path: live.path(),
+            interrupted: live.is_interrupted(),
+            since: live.since,
+            channels: live.channels().into_iter().map(|(_, server)| server).collect(),
+        }
+    }
 }

@@ -118,7 +118,7 @@ impl Secrets {
         Ok(resolved)
     }
 
-    fn text(&self, name: &SecretName) -> Result<Zeroizing<String>, SecretError> {
+    pub(crate) fn text(&self, name: &SecretName) -> Result<Zeroizing<String>, SecretError> {
         let value = self.keychain.get(&name.entry())?.ok_or_else(|| SecretError::Missing(name.clone()))?;
         value.to_text().ok_or_else(|| SecretError::NotText(name.clone()))
     }

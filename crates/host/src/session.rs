@@ -8,6 +8,7 @@ mod channel;
 mod connection;
 mod control;
 mod entrance;
+mod lent;
 pub(crate) mod live;
 mod pairing;
 mod resumable;
@@ -58,6 +59,9 @@ pub(crate) async fn serve(
     for url in &desktop.stun {
         builder = builder.stun(url.as_str());
     }
+    for server in desktop.in_force.ice_servers() {
+        builder = builder.ice_server(server.urls, server.username, server.credential);
+    }
     let session = tokio::select! {
         biased;
         session = builder.offer(signaling) => session,
@@ -88,6 +92,12 @@ pub(crate) async fn serve(
         () = desktop.cancel.cancelled() => Err("the desktop is shutting down".to_owned()),
         greeting = connection.greet() => greeting,
     };
+    if let (Ok(_), Some(refusal)) = (&greeting, desktop.front_gate.refusal()) {
+        let reason = "the gate is closed".to_owned();
+        desktop.events.tell(HostEvent::Refused { link: link.id.clone(), agent: Some(agent), reason });
+        connection.refuse(&connection.control, &refusal).await;
+        return connection.end().await;
+    }
     match greeting {
         Ok(Greeting::Fresh) => begin(desktop, link, connection, undecided).await,
         Ok(Greeting::Resume(claim)) => {
@@ -117,9 +127,15 @@ async fn begin(
     undecided: Option<OwnedSemaphorePermit>,
 ) {
     let agent = connection.session.peer().fingerprint;
-    let path = path(&connection.session).await;
+    let taken = connection.session.path().await;
+    let path = in_words(taken);
     let live = Arc::new(Live::new(desktop.next_session(), agent, link.id.clone(), path.clone()));
+    live.set_kind(taken.map(|path| path.kind()));
     desktop.sessions.add(Arc::clone(&live));
+    // Whoever closes the gate ends all sessions that it finds; this one may have come in between.
+    if let Some(refusal) = desktop.front_gate.refusal() {
+        live.ending.end(refusal);
+    }
     desktop.events.tell(HostEvent::Connected { session: live.id, agent, link: link.id.clone(), path });
     let running = Running::new(Arc::clone(&desktop), Arc::clone(&live), link);
     let reason = running.run(connection, undecided).await;
@@ -130,6 +146,6 @@ async fn begin(
 }
 
 /// The addresses that a connection uses, as they are shown to people.
-async fn path(session: &Session) -> String {
-    session.path().await.map_or_else(String::new, |path: Path| path.to_string())
+fn in_words(path: Option<Path>) -> String {
+    path.map_or_else(String::new, |path| path.to_string())
 }

@@ -23,7 +23,6 @@ mod tests;
 
 pub(crate) use agents::{AgentMarks, GrantSet};
 use lock::InstanceLock;
-pub use settings::Settings;
 
 /// The database's file in its directory.
 const FILE: &str = "gatelodge.db";

@@ -219,6 +219,8 @@ pub enum RefusalCode {
     Version,
     /// There is no such session to resume, or not any more.
     Expired,
+    /// The desktop's person lets nobody in at the moment.
+    GateClosed,
     /// A reason that this version doesn't know.
     #[serde(other)]
     Other,

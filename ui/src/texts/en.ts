@@ -1,6 +1,6 @@
 // Every text of both windows, in English.
 
-import { formats } from './format';
+import { formats } from './format.ts';
 
 const f = formats('en');
 
@@ -109,6 +109,55 @@ export const en = {
       gone: 'It was decided or withdrawn meanwhile.',
       not_allowed: 'That answer is not possible here.',
       failed: 'The answer did not get through. Try again.',
+    },
+  },
+
+  // Of the shell: tray, notifications, dialogs. Plain texts, for they are not read here: `{name}` stands for a value,
+  // `#` for a number. The build writes them into `shell-texts.json`, which the shell reads.
+  shell: {
+    status: {
+      quiet: 'Nobody is connected',
+      live: { one: '# session is live', other: '# sessions are live' },
+      waiting: { one: '# request waits for you', other: '# requests wait for you' },
+      closed: 'The gate is closed',
+      trouble: 'Something needs your attention',
+    },
+    menu: {
+      waiting: '{name} {what}…',
+      end: 'End “{name}”',
+      closeGate: 'Close the gate',
+      untilOpened: 'Until I open it',
+      forAnHour: 'For 1 hour',
+      untilRestart: 'Until Gatelodge starts again',
+      openGate: 'Open the gate…',
+      open: 'Open Gatelodge',
+      settings: 'Settings',
+      quit: 'Quit',
+    },
+    asks: {
+      pairing: 'wants to be paired',
+      unknown_agent: 'wants to come in',
+      session: 'wants to use {server}',
+      tool_call: 'wants to call {tool}',
+      changed_tool: 'has another {tool} now',
+    },
+    quit: {
+      title: 'Quit Gatelodge?',
+      text: { one: '# session is live. It ends if you quit.', other: '# sessions are live. They end if you quit.' },
+      quit: 'Quit',
+      stay: 'Stay',
+    },
+    notice: {
+      asks: '{name} asks',
+      unknownAsks: 'An unknown agent asks',
+      look: 'Open it to decide. Doing nothing is a no.',
+      more: { one: '# more waits.', other: '# more wait.' },
+      began: '{name} is connected',
+      lent: 'It was lent: {servers}',
+      ended: '{name} is gone',
+      toolChanged: 'A tool has changed',
+      toolSuspended: '{tool} of {server} is not what you lent, and is off until you have looked at it.',
+      trouble: 'The keychain cannot be used',
     },
   },
 

@@ -1,4 +1,4 @@
-//! `gatelodge host servers|agents|grants|links|pair|invitations|sessions|activity|secrets|status`: managing the desktop
+//! `gatelodge host servers|agents|grants|links|pair|invitations|sessions|gate|activity|secrets|settings|status`: managing the desktop
 //! from the command line, by the running instance or, while none runs, on its database.
 
 use std::collections::BTreeMap;
@@ -9,9 +9,9 @@ use std::time::Duration;
 use clap::{Subcommand, ValueEnum};
 use gatelodge_host::manage::{AgentSummary, FailureCause, Reply, Request, SecretText};
 use gatelodge_host::{
-    EMBEDDED_PORT, EntryRule, Fingerprint, FolderAccess, Grant, LinkDefinition, LinkId, LinkKind, LinkPolicy,
-    RendezvousUrlError, ServerDefinition, ServerId, ServerKind, SessionId, SharedFolder, Timestamp, ToolRule,
-    ToolRules,
+    EMBEDDED_PORT, EntryRule, Fingerprint, FolderAccess, GateChange, Grant, LinkDefinition, LinkId, LinkKind,
+    LinkPolicy, RendezvousUrlError, ServerDefinition, ServerId, ServerKind, SessionId, SharedFolder,
+    Timestamp, ToolRule, ToolRules,
 };
 
 use crate::failure::{Exit, Failure};
@@ -43,12 +43,24 @@ pub(crate) enum Manage {
     /// The sessions that are up
     #[command(subcommand)]
     Sessions(Sessions),
+    /// Whether anybody may come in at all
+    Gate {
+        /// What becomes of it; without it, how it is is shown
+        #[command(subcommand)]
+        change: Option<Gate>,
+    },
     /// The log of what agents did
     #[command(subcommand)]
     Activity(Activity),
     /// Secrets for servers' environments, kept in the keychain
     #[command(subcommand)]
     Secrets(Secrets),
+    /// What is decided about the application itself; without a subcommand, all of it is shown
+    Settings {
+        /// What becomes of it
+        #[command(subcommand)]
+        change: Option<super::settings::Change>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -230,6 +242,31 @@ pub(crate) enum Sessions {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Gate {
+    /// Let agents in again, as far as they are let in
+    Open,
+    /// End all sessions, and let nobody in until the gate is opened again
+    Close {
+        /// For how long, such as 30m or 1h; then it opens by itself
+        #[arg(long = "for", value_name = "TIME", value_parser = span)]
+        span: Option<Duration>,
+        /// Open it with the next start, whatever was set
+        #[arg(long, conflicts_with = "span")]
+        until_restart: bool,
+    },
+}
+
+impl Gate {
+    fn change(self) -> GateChange {
+        match self {
+            Self::Open => GateChange::Open,
+            Self::Close { until_restart: true, .. } => GateChange::ClosedUntilRestart,
+            Self::Close { span, .. } => GateChange::Closed { seconds: span.map(|span| span.as_secs()) },
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Activity {
     /// Show the newest entries
     List {
@@ -343,6 +380,14 @@ async fn request(desk: &super::Desk, manage: Manage) -> Result<Request, Failure>
             };
             Request::Activity { limit, before, agent }
         }
+        Manage::Gate { change: None } => Request::Gate,
+        Manage::Gate { change: Some(gate) } => Request::SetGate { change: gate.change() },
+        Manage::Settings { change: None } => Request::Settings,
+        Manage::Settings { change: Some(change) } => match desk.ask(Request::Settings).await? {
+            Reply::Settings { settings } => change.request(&settings)?,
+            Reply::Failed { message, cause } => return Err(failed(message, cause)),
+            _ => return Err(unexpected()),
+        },
         Manage::Activity(Activity::Verify) => Request::VerifyActivity,
         Manage::Activity(Activity::Prune { days }) => Request::PruneActivity { days },
         Manage::Activity(Activity::Export { file }) => Request::ExportActivity { path: absolute(file)? },

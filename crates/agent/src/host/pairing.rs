@@ -1,18 +1,20 @@
 //! What may be typed in answer to a pairing prompt: who the agent is called, and what it is lent for how long.
 //!
-//! `y` pairs with what the prompt offers. `y SERVER...` lends those servers only, `y nothing` none; `rw` lets files be
+//! `y` pairs with what the prompt offers; with `s` in its place that is lent until the session ends. `y SERVER...` lends those servers only, `y nothing` none; `rw` lets files be
 //! changed where the server allows it, `in FOLDER` narrows the file server to a folder, `for TIME` ends it all, and
 //! `as NAME` names the agent.
 
 use std::path::Path;
 use std::time::Duration;
 
-use gatelodge_host::approval::{Answer, ClaimedName, Terms};
+use gatelodge_host::approval::{Answer, Terms};
+use gatelodge_host::trust::LabelError;
 use gatelodge_host::{FolderAccess, Grant, SharedFolder, Timestamp, ToolRule};
 
 /// What is shown of the answers that are possible.
 pub(super) const ANSWERS: &str = "\
-  y pairs and lends that. Or: y SERVER... or y nothing, then rw (files may be changed), in \"FOLDER\", for 8h, as NAME";
+  y pairs and lends that, s until the session ends. Or: y SERVER... or y nothing (s SERVER...), then rw (files may be
+  changed), in \"FOLDER\", for 8h, as NAME";
 
 /// Turns a typed line into an answer; an error says what is wrong with it.
 pub(super) fn answer(line: &str, preset: &[Grant], now: Timestamp) -> Result<Answer, String> {
@@ -21,8 +23,9 @@ pub(super) fn answer(line: &str, preset: &[Grant], now: Timestamp) -> Result<Ans
     match words.next().map(str::to_lowercase).as_deref() {
         None | Some("n" | "no" | "deny") => Ok(Answer::Deny),
         Some("b" | "block") => Ok(Answer::Block),
+        Some("s" | "session") => terms(&mut words, preset, now).map(Answer::Session),
         Some("y" | "yes" | "a" | "always" | "pair") => terms(&mut words, preset, now).map(Answer::Always),
-        Some(_) => Err("type y, n or b".to_owned()),
+        Some(_) => Err("type y, s, n or b".to_owned()),
     }
 }
 
@@ -45,7 +48,7 @@ fn terms<'a>(
                 if name.is_empty() {
                     return Err("say what to call it".to_owned());
                 }
-                label = Some(ClaimedName::new(&name));
+                label = Some(name.parse().map_err(|error: LabelError| error.to_string())?);
             }
             server => {
                 let server = server.trim_end_matches(',');
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn more_has_to_be_typed() {
         let given = terms("y files rw in \"/home/me/a b\" for 2h as The build box").unwrap();
-        assert_eq!(given.label, Some(ClaimedName::new("The build box")));
+        assert_eq!(given.label, Some("The build box".parse().unwrap()));
         let [grant] = &given.grants[..] else { panic!("{given:?}") };
         assert_eq!(grant.expires, Some(Timestamp::from_millis(7_200_000)));
         let folder = SharedFolder { path: "/home/me/a b".into(), access: FolderAccess::ReadWrite };

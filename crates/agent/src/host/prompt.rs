@@ -6,18 +6,24 @@
 use std::io::Write;
 use std::time::Instant;
 
-use gatelodge_host::Timestamp;
-use gatelodge_host::approval::{Answer, AnswerError, Broker, Prompt, PromptId, Subject, Terms};
+use gatelodge_host::approval::{
+    Answer, AnswerError, AnswerKind, Broker, Nonce, Prompt, Request, ShownText, Subject, Terms,
+};
+use gatelodge_host::{Timestamp, least_grant};
 use tokio::sync::watch;
 
 use crate::terminal::{harmless, say};
+
+/// The most of a text that is printed, in bytes. What is longer scrolls away before anybody has read it, and cannot be
+/// allowed here.
+const MAX_PRINTED: usize = 64 << 10;
 
 /// The prompts of a desktop, one at a time.
 pub(super) struct Prompts {
     broker: Broker,
     visible: watch::Receiver<Option<Prompt>>,
-    /// The one that was printed last, if it is not answered yet.
-    shown: Option<PromptId>,
+    /// The showing that was printed last, if it is not answered yet.
+    shown: Option<Nonce>,
     json: bool,
 }
 
@@ -45,18 +51,18 @@ impl Prompts {
             }
             return;
         };
-        if self.shown == Some(prompt.id) {
+        if self.shown == Some(prompt.nonce) {
             return;
         }
-        self.shown = Some(prompt.id);
+        self.shown = Some(prompt.nonce);
         if self.json {
             println!("{}", in_json(&prompt));
         }
         eprintln!("{}", harmless(&in_words(&prompt)));
-        eprint!("{} ", choices(&prompt.request.subject));
+        eprint!("{} ", choices(&prompt.request));
         let _ = std::io::stderr().flush();
         // A terminal has the attention of whoever types into it.
-        self.broker.shown(prompt.id);
+        self.broker.drawn(prompt.id, prompt.nonce);
         self.broker.focused(prompt.id, true);
     }
 
@@ -65,18 +71,25 @@ impl Prompts {
         let Some(prompt) = self.visible.borrow().clone() else { return };
         let typed = match &prompt.request.subject {
             Subject::Pairing { preset, .. } => super::pairing::answer(line, preset, Timestamp::now()),
-            _ => in_a_word(line),
+            _ => in_a_word(line, &prompt.request),
         };
         let answer = match typed {
             Ok(answer) => answer,
             Err(reason) => {
-                eprint!("{reason}. Please type one of these: {} ", choices(&prompt.request.subject));
+                eprint!("{reason}. Please type one of these: {} ", choices(&prompt.request));
                 let _ = std::io::stderr().flush();
                 return;
             }
         };
         let said = answer_in_words(&answer);
-        match self.broker.answer(prompt.nonce, answer) {
+        // Who was about to send off an empty line did not mean the question that came up before it.
+        let unmeant = line.trim().is_empty() && !is_armed(&prompt);
+        let answered = match offers(&prompt.request, answer.kind()) {
+            true if unmeant => Err(AnswerError::TooEarly),
+            true => self.broker.answer(prompt.nonce, answer),
+            false => Err(AnswerError::NotAllowed),
+        };
+        match answered {
             Ok(()) => {
                 self.shown = None;
                 eprintln!("{said}");
@@ -84,21 +97,33 @@ impl Prompts {
                 self.visible.mark_changed();
             }
             Err(AnswerError::NotAllowed) => {
-                eprint!("That is not possible here: {} ", choices(&prompt.request.subject));
+                eprint!("That is not possible here: {} ", choices(&prompt.request));
             }
-            Err(error @ AnswerError::TooEarly) => eprint!("{error}: {} ", choices(&prompt.request.subject)),
+            Err(error @ (AnswerError::TooEarly | AnswerError::Terms(_))) => {
+                eprint!("{error}: {} ", choices(&prompt.request));
+            }
             Err(error) => say!("{error}"),
         }
         let _ = std::io::stderr().flush();
     }
 }
 
-/// Reads an answer that is a word.
-fn in_a_word(line: &str) -> Result<Answer, String> {
+fn is_armed(prompt: &Prompt) -> bool {
+    prompt.armed_from.is_some_and(|from| from <= Instant::now())
+}
+
+/// Reads an answer that is a word. An unknown agent gets the least of all that is offered.
+fn in_a_word(line: &str, request: &Request) -> Result<Answer, String> {
+    let terms = || {
+        let grants = request.offered.iter().map(|server| least_grant(request.agent, server)).collect();
+        Terms { label: None, grants }
+    };
     match line.trim().to_lowercase().as_str() {
         "y" | "yes" | "once" => Ok(Answer::Once),
-        "a" | "always" => Ok(Answer::Always(Terms::default())),
+        "s" | "session" => Ok(Answer::Session(terms())),
+        "a" | "always" => Ok(Answer::Always(terms())),
         "n" | "no" | "deny" | "" => Ok(Answer::Deny),
+        "e" | "end" => Ok(Answer::DenyAndEnd),
         "b" | "block" => Ok(Answer::Block),
         _ => Err("That is no answer".to_owned()),
     }
@@ -107,22 +132,43 @@ fn in_a_word(line: &str) -> Result<Answer, String> {
 fn answer_in_words(answer: &Answer) -> &'static str {
     match answer {
         Answer::Once => "Allowed once.",
+        Answer::Session(_) => "Allowed for this session.",
         Answer::Always(_) => "Allowed from now on.",
         Answer::Deny => "Denied.",
+        Answer::DenyAndEnd => "Denied; the session ends.",
         Answer::Block => "Blocked.",
     }
 }
 
 /// What may be typed.
-fn choices(subject: &Subject) -> String {
-    if matches!(subject, Subject::Pairing { .. }) {
-        return "[y pair / n deny / b block]".to_owned();
+fn choices(request: &Request) -> String {
+    if matches!(request.subject, Subject::Pairing { .. }) {
+        return "[y pair / s pair for now / n deny / b block]".to_owned();
     }
-    let once = subject.allows(&Answer::Once).then_some("y once");
-    let always = subject.allows(&Answer::Always(Terms::default())).then_some("a always");
-    let block = subject.allows(&Answer::Block).then_some("b block");
-    let all: Vec<_> = once.into_iter().chain(always).chain(["n deny"]).chain(block).collect();
-    format!("[{}]", all.join(" / "))
+    let choice = |answer: AnswerKind| match answer {
+        AnswerKind::Once => "y once",
+        AnswerKind::Session => "s this session",
+        AnswerKind::Always => "a always",
+        AnswerKind::Deny => "n deny",
+        AnswerKind::DenyAndEnd => "e deny and end",
+        AnswerKind::Block => "b block",
+    };
+    let answers = request.subject.answers().into_iter().filter(|answer| offers(request, *answer));
+    format!("[{}]", answers.map(choice).collect::<Vec<_>>().join(" / "))
+}
+
+/// Whether an answer can be given on a terminal: a yes only to what was printed whole.
+fn offers(request: &Request, answer: AnswerKind) -> bool {
+    let yes = matches!(answer, AnswerKind::Once | AnswerKind::Session | AnswerKind::Always);
+    let printed = |text: &ShownText| text.text().len() <= MAX_PRINTED;
+    let whole = match &request.subject {
+        Subject::ToolCall { tool, arguments, detail, .. } => {
+            [Some(tool), Some(arguments), detail.as_ref()].into_iter().flatten().all(printed)
+        }
+        Subject::ChangedTool { tool, now, .. } => printed(tool) && printed(now),
+        _ => true,
+    };
+    request.subject.allows(answer) && (whole || !yes)
 }
 
 /// The question, for people.
@@ -158,23 +204,17 @@ fn in_words(prompt: &Prompt) -> String {
         Subject::Session { server } => format!("\"{name}\" wants to use {server} now.\n{who}"),
         Subject::ToolCall { server, tool, arguments, detail } => {
             let mut text =
-                format!("\"{name}\" calls {} of {server}, with\n{}", tool.text(), indented(arguments.text()));
-            if !arguments.is_whole() {
-                text += &format!("\n  (the beginning of {} bytes)", arguments.size());
-            }
+                format!("\"{name}\" calls {} of {server}, with\n{}", beginning(tool), indented(arguments));
             if let Some(detail) = detail {
-                text += &format!("\nAs files are now, that means\n{}", indented(detail.text()));
-                if !detail.is_whole() {
-                    text += "\n  (and more)";
-                }
+                text += &format!("\nAs files are now, that means\n{}", indented(detail));
             }
             text
         }
         Subject::ChangedTool { server, tool, now, .. } => {
             format!(
                 "The tool {} of {server} is not the one that you lent to \"{name}\". It is now\n{}",
-                tool.text(),
-                indented(now.text())
+                beginning(tool),
+                indented(now)
             )
         }
         _ => format!("\"{name}\" asks for something that this version does not know.\n{who}"),
@@ -183,21 +223,28 @@ fn in_words(prompt: &Prompt) -> String {
     format!("\n{what}\n  No answer within {left} s is a no.")
 }
 
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
+/// A text with a line at its side; only the beginning, if it is too long for a terminal.
+fn indented(text: &ShownText) -> String {
+    let shown = beginning(text);
+    let mut lines = shown.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>();
+    if shown.len() < text.text().len() || !text.is_whole() {
+        lines.push(format!(
+            "  (the beginning of {} bytes: too much for a terminal, so that it cannot be allowed here)",
+            text.size()
+        ));
+    }
+    lines.join("\n")
+}
+
+fn beginning(text: &ShownText) -> &str {
+    let text = text.text();
+    &text[..text.floor_char_boundary(MAX_PRINTED)]
 }
 
 /// The question, for programs that watch. It has no nonce: they can't answer it.
 fn in_json(prompt: &Prompt) -> serde_json::Value {
     let request = &prompt.request;
-    let kind = match &request.subject {
-        Subject::Pairing { .. } => "pairing",
-        Subject::UnknownAgent { .. } => "unknown_agent",
-        Subject::Session { .. } => "session",
-        Subject::ToolCall { .. } => "tool_call",
-        Subject::ChangedTool { .. } => "changed_tool",
-        _ => "other",
-    };
+    let kind = request.subject.kind();
     serde_json::json!({
         "event": "prompt", "kind": kind, "agent": request.agent.to_string(), "name": request.name.as_str(),
     })

@@ -72,9 +72,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FINGERPRINT")]
     approve_fingerprint: Vec<Fingerprint>,
 
-    /// How many seconds a prompt waits for an answer; none is no
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    approval_seconds: u64,
+    /// How many seconds a prompt waits for an answer; none is no. As the settings say if not given, 60 at first
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    approval_seconds: Option<u64>,
 
     /// How many seconds a session is kept whose connection is lost, so that its agent can go on with it
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -99,7 +99,7 @@ pub(super) async fn run(options: Options, json: bool) -> Result<(), Failure> {
     }
     config.stun = options.stun.clone();
     config.ca_files.extend(options.ca_file.clone());
-    config.approval_limit = Duration::from_secs(options.approval_seconds);
+    config.approval_limit = options.approval_seconds.map(Duration::from_secs);
     config.resume_limit = Duration::from_secs(options.resume_seconds);
     config.transient = transient(&options)?;
     let (host, events) = Host::start(config).await.map_err(|error| Failure::of(Exit::Storage, &error))?;

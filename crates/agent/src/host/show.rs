@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use gatelodge_host::manage::Reply;
 use gatelodge_host::{
-    FolderAccess, Grant, HostEvent, LinkKind, LinkPolicy, ServerDefinition, ServerKind, ToolRule,
+    FolderAccess, GateState, Grant, HostEvent, LinkKind, LinkPolicy, ServerDefinition, ServerKind, ToolRule,
 };
 
 /// Writes a reply as lines.
@@ -116,8 +116,23 @@ fn write_reply(out: &mut String, reply: &Reply) -> std::fmt::Result {
         }
         Reply::Verified { entries, broken: Some(broken) } => writeln!(out, "{entries} entries; {broken}"),
         Reply::Pruned { entries } => writeln!(out, "{entries} old entries removed"),
+        Reply::Gate { state } => writeln!(out, "{}", gate(*state)),
+        Reply::Settings { settings } => super::settings::show(out, settings),
         Reply::Secrets { names } => names.iter().try_for_each(|name| writeln!(out, "{name}")),
         _ => Ok(()),
+    }
+}
+
+/// How the gate is, in one line.
+fn gate(state: GateState) -> String {
+    match state {
+        GateState::Open => "the gate is open".to_owned(),
+        GateState::Closed { until: Some(until) } => {
+            format!("the gate is closed until {until}; nobody is let in")
+        }
+        GateState::Closed { until: None } => {
+            "the gate is closed; nobody is let in until you open it".to_owned()
+        }
     }
 }
 
@@ -223,7 +238,9 @@ pub(super) fn event(event: &HostEvent) -> Option<String> {
             )
         }
         HostEvent::KeychainUnavailable { reason } => format!("the keychain cannot be used: {reason}"),
+        HostEvent::KeychainAvailable => "the keychain can be used again".to_owned(),
+        HostEvent::GateChanged { state } => gate(*state),
         HostEvent::Missed { events } => format!("{events} events are not shown"),
-        HostEvent::Changed => return None,
+        HostEvent::Changed | HostEvent::Checked { .. } => return None,
     })
 }

@@ -7,7 +7,7 @@ use crate::agent::{Client, Machine, result};
 use crate::desk::{Desk, Lifeline};
 use crate::terminal::Terminal;
 
-const CHOICES: &str = "[y once / a always / n deny]";
+const CHOICES: &str = "[y once / s this session / a always / n deny / e deny and end / b block]";
 
 struct Asked {
     desk: Desk,
@@ -101,7 +101,7 @@ fn a_server_that_is_asked_about_is_started_after_the_answer() {
     let (mut terminal, link) = desk.on_terminal(&[]);
     let mut refused = machine.connect("default", &link, &[]);
     let call = refused.ask("initialize", json!({}));
-    let prompt = terminal.shows("[y once / a always / n deny / b block]");
+    let prompt = terminal.shows("[y once / s this session / a always / n deny / e deny and end / b block]");
     assert!(prompt.contains("\"Notebook\" wants to use counting now"), "{prompt}");
     refused.program.error_line("asking its user whether this agent may use counting");
     terminal.answers("n");
@@ -112,7 +112,7 @@ fn a_server_that_is_asked_about_is_started_after_the_answer() {
 
     let mut client = machine.connect("default", &link, &[]);
     let call = client.ask("initialize", json!({"protocolVersion": "2025-06-18"}));
-    terminal.shows("[y once / a always / n deny / b block]");
+    terminal.shows("[y once / s this session / a always / n deny / e deny and end / b block]");
     terminal.answers("y");
     assert_eq!(client.answer(call)["result"]["serverInfo"]["name"], "counting");
     assert!(lifeline.is_held());

@@ -10,7 +10,7 @@ use crate::program::{Ended, Program};
 use crate::terminal::Terminal;
 
 /// What is shown when a pairing prompt waits for its answer.
-const CHOICES: &str = "[y pair / n deny / b block]";
+const CHOICES: &str = "[y pair / s pair for now / n deny / b block]";
 
 /// An invitation as `gatelodge host pair --json` prints it.
 struct Invitation {

@@ -37,7 +37,7 @@ fn a_desktop_is_paired_and_found_at_its_own_rendezvous() {
     let mut command = machine.command(&["pair", "--profile", "laptop", "--name", "laptop"]);
     command.args(["--link", made["link"].as_str().unwrap()]);
     let mut pairing = Program::start(command);
-    terminal.shows("[y pair / n deny / b block]");
+    terminal.shows("[y pair / s pair for now / n deny / b block]");
     pairing.error_line("asking its user whether to pair");
     terminal.answers("y notes");
     let ended = pairing.end();

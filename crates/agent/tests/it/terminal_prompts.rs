@@ -11,7 +11,7 @@ use crate::program::Ended;
 use crate::terminal::Terminal;
 
 /// What is shown when a prompt waits for its answer.
-const CHOICES: &str = "[y once / a always / n deny / b block]";
+const CHOICES: &str = "[y once / s this session / a always / n deny / b block]";
 
 /// A desktop on a terminal that lends a folder to whom it is told to let in.
 fn start(desk: &Desk, arguments: &[&str]) -> (Terminal, String) {
@@ -114,7 +114,7 @@ fn block_ends_them_as_well_where_a_known_agent_asks_for_a_server() {
     open.initialize();
     let mut asked = machine.connect("default", &link, &["asked"]);
     asked.ask("initialize", json!({}));
-    terminal.shows(CHOICES);
+    terminal.shows("e deny and end / b block]");
     terminal.answers("b");
     let said = Instant::now();
     let ended = open.program.end();

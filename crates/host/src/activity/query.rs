@@ -6,7 +6,8 @@ use gatelodge_wire::Fingerprint;
 use rusqlite::types::Value;
 
 use super::ActivityEntry;
-use super::chain::{read, stored};
+use super::chain::{ChainHead, read, stored};
+use crate::live::seen::Visits;
 use crate::server::ServerId;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
@@ -90,6 +91,29 @@ impl Store {
             found.push(ActivityRow { seq: read(seq), entry });
         }
         Ok(found)
+    }
+
+    /// Returns who is in the log up to a row, with when each was last seen and how many calls it made.
+    pub(crate) fn agents_in_activity(
+        &self,
+        up_to: ChainHead,
+    ) -> Result<Vec<(Fingerprint, Visits)>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare(
+            "SELECT agent, max(at), sum(kind = 'call') FROM activity
+             WHERE agent IS NOT NULL AND seq <= ?1 GROUP BY agent",
+        )?;
+        let rows = statement.query_map([stored(up_to.seq)], |row| {
+            let (agent, at, calls): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok((agent, Visits { last_seen: Timestamp::from_millis(at), calls: read(calls) }))
+        })?;
+        let mut agents = Vec::new();
+        for row in rows {
+            let (agent, visits) = row?;
+            // What is no fingerprint names nobody who could be shown.
+            agents.extend(agent.parse().ok().map(|agent| (agent, visits)));
+        }
+        Ok(agents)
     }
 
     /// Writes rows as JSON lines, oldest first, and returns how many. A line has the row's number (`seq`), the hash that

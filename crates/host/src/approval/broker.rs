@@ -9,7 +9,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     Answer, AnswerError, Denial, Nonce, Prompt, PromptId, Queue, QueueConfig, Request, RequestId, Verdict,
+    Waiting,
 };
+use crate::time::Timestamp;
 
 /// Asks the person. Clones are handles to the same queue.
 ///
@@ -66,9 +68,35 @@ impl Broker {
         }
     }
 
+    /// Sets how long a prompt is visible before nobody's deciding becomes a no; also for the one that is.
+    pub fn set_time_limit(&self, limit: std::time::Duration) {
+        self.with(|state, _| state.queue.set_time_limit(limit));
+    }
+
     /// Returns the visible prompt, and its changes.
     pub fn prompts(&self) -> watch::Receiver<Option<Prompt>> {
         self.prompts.subscribe()
+    }
+
+    /// Returns all prompts: the visible one, then the others in the order in which they were asked for.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        self.lock().queue.waiting()
+    }
+
+    /// Makes a prompt the next one to be visible, because the person wants to see it: at once, unless the visible one could
+    /// be answered at this moment. Decides nothing, and gives no prompt more time.
+    pub fn bring_forward(&self, prompt: PromptId) {
+        self.with(|state, now| state.queue.bring_forward(now, prompt));
+    }
+
+    /// Begins another showing of the visible prompt, with a new nonce: for whoever has begun to draw prompts.
+    pub fn show_anew(&self) {
+        self.with(|state, _| state.queue.show_anew());
+    }
+
+    /// Notes that a showing of a prompt has been drawn. Nothing changes if it is not the visible one, or was drawn before.
+    pub fn drawn(&self, prompt: PromptId, nonce: Nonce) {
+        self.with(|state, now| state.queue.drawn(now, prompt, nonce));
     }
 
     /// Notes that a prompt has been drawn. Saying so again begins a new showing, with a new nonce.
@@ -76,8 +104,9 @@ impl Broker {
         self.with(|state, now| state.queue.shown(now, prompt));
     }
 
-    /// Notes whether a prompt has the person's focus. Answers count from one second after it has been both shown and
-    /// focused; losing the focus starts that anew.
+    /// Notes whether a prompt has the person's focus. Answers other than a plain no count from one second after it has been
+    /// both shown and focused; losing the focus starts that anew. A prompt that becomes visible is not focused until this
+    /// is said of it.
     pub fn focused(&self, prompt: PromptId, focused: bool) {
         self.with(|state, now| state.queue.focused(now, prompt, focused));
     }
@@ -88,7 +117,7 @@ impl Broker {
     ///
     /// Says why the answer does not count. The prompt stays then.
     pub fn answer(&self, nonce: Nonce, answer: Answer) -> Result<(), AnswerError> {
-        self.with(|state, now| state.queue.answer(now, nonce, answer))
+        self.with(|state, now| state.queue.answer(now, Timestamp::now(), nonce, answer))
     }
 
     /// Changes the state, hands out the verdicts, and shows what is visible then.

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use gatelodge_wire::Fingerprint;
 
 use super::bucket::{Bucket, Rate};
-use super::{Answer, AnswerError, Denial, Nonce, Prompt, PromptId, Request, Terms, Verdict};
+use super::shown::MAX_SHOWN;
+use super::{Answer, AnswerError, Denial, Nonce, Prompt, PromptId, Request, Verdict, Waiting};
+use crate::event::SessionId;
+use crate::time::Timestamp;
 
 /// How the broker asks.
 #[derive(Debug, Clone)]
@@ -17,15 +20,19 @@ pub struct QueueConfig {
     pub time_limit: Duration,
     /// How long a prompt waits to become visible before it becomes a no. Defaults to 120 s.
     pub wait_limit: Duration,
-    /// How long a prompt must have been shown and focused before an answer counts. Defaults to 1 s: a person who types
-    /// or clicks while the prompt comes up has stopped by then.
+    /// How long a prompt must have been shown and focused before an answer other than a plain no counts. Defaults to 1 s: a
+    /// person who types or clicks while the prompt comes up has stopped by then.
     pub arming_delay: Duration,
-    /// The most prompts, the visible one included. Defaults to 8.
+    /// The most prompts, the visible one included. Defaults to 16.
     pub prompts: usize,
-    /// The most prompts of one agent. Defaults to 3, so that several agents always find room.
+    /// The most prompts of one agent. Defaults to 4, what a model calls at a time, so that several agents always find
+    /// room.
     pub prompts_per_agent: usize,
     /// The most prompts of agents that the person has not let in yet. Defaults to 4, so that those let in find room.
     pub prompts_of_strangers: usize,
+    /// The most bytes of text that all prompts of one agent hold. Defaults to 24 MiB, what a single one can have at most:
+    /// a tool's name, its arguments and a difference.
+    pub bytes_per_agent: usize,
     /// The most requests that one prompt decides. Defaults to 32.
     pub requests_per_prompt: usize,
     /// How long an agent that the person has not let in waits after a no; doubled with each further one. Defaults to
@@ -41,9 +48,10 @@ impl Default for QueueConfig {
             time_limit: Duration::from_secs(60),
             wait_limit: Duration::from_secs(120),
             arming_delay: Duration::from_secs(1),
-            prompts: 8,
-            prompts_per_agent: 3,
+            prompts: 16,
+            prompts_per_agent: 4,
             prompts_of_strangers: 4,
+            bytes_per_agent: 3 * MAX_SHOWN,
             requests_per_prompt: 32,
             backoff: Duration::from_secs(30),
             max_backoff: Duration::from_secs(24 * 60 * 60),
@@ -81,9 +89,14 @@ pub struct Notice {
 #[derive(Debug)]
 struct Entry {
     id: PromptId,
+    /// The first of those that asked this.
     request: Arc<Request>,
-    requests: Vec<RequestId>,
-    asked: Instant,
+    /// All that asked this, each with its session.
+    requests: Vec<(RequestId, Option<SessionId>)>,
+    /// Until when it may wait. The time in which it is visible does not count.
+    wait_until: Instant,
+    /// How long it may still be visible, if it was visible already.
+    left: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -91,6 +104,8 @@ struct Visible {
     entry: Entry,
     nonce: Nonce,
     since: Instant,
+    until: Instant,
+    limit: Duration,
     shown: bool,
     /// Since when it has been shown and focused.
     in_view: Option<Instant>,
@@ -114,6 +129,8 @@ pub struct Queue {
     nonces: Box<dyn FnMut() -> Nonce + Send>,
     visible: Option<Visible>,
     waiting: Vec<Entry>,
+    /// The prompt that the person wants to see next.
+    forward: Option<PromptId>,
     agents: HashMap<Fingerprint, Agent>,
     strangers: Option<Bucket>,
     notices: VecDeque<Notice>,
@@ -140,6 +157,7 @@ impl Queue {
             nonces: Box::new(nonces),
             visible: None,
             waiting: Vec::new(),
+            forward: None,
             agents: HashMap::new(),
             strangers: None,
             notices: VecDeque::new(),
@@ -166,13 +184,17 @@ impl Queue {
             if entry.requests.len() >= most {
                 return Err(Denial::Busy);
             }
-            entry.requests.push(id);
+            entry.requests.push((id, request.session));
             return Ok(id);
         }
         self.admit(now, &request)?;
-        let entry =
-            Entry { id: PromptId(self.count), request: Arc::new(request), requests: vec![id], asked: now };
-        self.waiting.push(entry);
+        self.waiting.push(Entry {
+            id: PromptId(self.count),
+            requests: vec![(id, request.session)],
+            request: Arc::new(request),
+            wait_until: now + self.config.wait_limit,
+            left: None,
+        });
         self.promote(now);
         Ok(id)
     }
@@ -180,13 +202,16 @@ impl Queue {
     /// Takes a request back: whoever made it is gone.
     pub fn withdraw(&mut self, now: Instant, request: RequestId) {
         if let Some(visible) = &mut self.visible {
-            visible.entry.requests.retain(|id| *id != request);
+            let other = visible.entry.withdraw(request);
             if visible.entry.requests.is_empty() {
                 self.take_visible();
+            } else if other {
+                // What was read is not what would be answered now.
+                self.show_anew();
             }
         }
         self.waiting.retain_mut(|entry| {
-            entry.requests.retain(|id| *id != request);
+            entry.withdraw(request);
             !entry.requests.is_empty()
         });
         self.promote(now);
@@ -201,21 +226,74 @@ impl Queue {
             request: visible.entry.request.clone(),
             requests: visible.entry.requests.len(),
             behind: self.waiting.len(),
-            until: visible.since + self.config.time_limit,
+            armed_from: visible.in_view.map(|since| since + self.config.arming_delay),
+            until: visible.until,
+            limit: visible.limit,
         })
+    }
+
+    /// Returns all prompts: the visible one, then the others in the order in which they were asked for.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        let waiting = |entry: &Entry, visible, until| Waiting {
+            id: entry.id,
+            request: entry.request.clone(),
+            requests: entry.requests.len(),
+            visible,
+            until,
+        };
+        let visible = self.visible.iter().map(|visible| waiting(&visible.entry, true, visible.until));
+        visible.chain(self.waiting.iter().map(|entry| waiting(entry, false, entry.wait_until))).collect()
+    }
+
+    /// Makes a prompt that waits the next one to be visible: at once, unless the visible one could be answered at this
+    /// moment. That one goes back to those that wait then, with the time that it has left. Only the person may want this;
+    /// no prompt has more time by it.
+    pub fn bring_forward(&mut self, now: Instant, prompt: PromptId) {
+        self.tick(now);
+        if !self.waiting.iter().any(|entry| entry.id == prompt) {
+            return;
+        }
+        self.forward = Some(prompt);
+        let delay = self.config.arming_delay;
+        if let Some(visible) = self.visible.take_if(|visible| !visible.is_armed(now, delay)) {
+            remember(&mut self.spent, visible.nonce);
+            let mut entry = visible.entry;
+            entry.left = Some(visible.until.saturating_duration_since(now));
+            entry.wait_until += now.saturating_duration_since(visible.since);
+            let place = self.waiting.partition_point(|waiting| waiting.id < entry.id);
+            self.waiting.insert(place, entry);
+        }
+        self.promote(now);
+    }
+
+    /// Begins another showing of the visible prompt, with a new nonce: whoever draws it has begun anew.
+    pub fn show_anew(&mut self) {
+        if let Some(visible) = &mut self.visible {
+            remember(&mut self.spent, visible.nonce);
+            visible.nonce = (self.nonces)();
+            (visible.shown, visible.in_view) = (false, None);
+        }
+    }
+
+    /// Notes that a showing of the prompt has been drawn. Nothing changes if it is not the visible one, or was drawn before.
+    pub fn drawn(&mut self, now: Instant, prompt: PromptId, nonce: Nonce) {
+        let is_it = |visible: &&mut Visible| visible.entry.id == prompt && same_nonce(visible.nonce, nonce);
+        if let Some(visible) = self.visible.as_mut().filter(is_it)
+            && !visible.shown
+        {
+            visible.shown = true;
+            visible.in_view = visible.focused.then_some(now);
+        }
     }
 
     /// Notes that the prompt has been drawn. Saying so again begins a new showing, with a new nonce.
     pub fn shown(&mut self, now: Instant, prompt: PromptId) {
-        let Some(visible) = self.visible.as_mut().filter(|visible| visible.entry.id == prompt) else {
-            return;
-        };
-        if visible.shown {
-            remember(&mut self.spent, visible.nonce);
-            visible.nonce = (self.nonces)();
+        if self.visible.as_ref().is_some_and(|visible| visible.entry.id == prompt && visible.shown) {
+            self.show_anew();
         }
-        visible.shown = true;
-        visible.in_view = visible.focused.then_some(now);
+        if let Some(nonce) = self.visible.as_ref().map(|visible| visible.nonce) {
+            self.drawn(now, prompt, nonce);
+        }
     }
 
     /// Notes whether the prompt has the person's focus. Losing it disarms the prompt.
@@ -230,12 +308,19 @@ impl Queue {
         }
     }
 
-    /// Takes in an answer.
+    /// Takes in an answer. A plain no counts as soon as there is a nonce to answer with: who is too quick with it, or holds
+    /// a key down, says no to something unseen, and allows nothing. Any other answer counts only once the prompt is armed.
     ///
     /// # Errors
     ///
     /// Says why it does not count. The prompt stays then.
-    pub fn answer(&mut self, now: Instant, nonce: Nonce, answer: Answer) -> Result<(), AnswerError> {
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        wall: Timestamp,
+        nonce: Nonce,
+        answer: Answer,
+    ) -> Result<(), AnswerError> {
         self.tick(now);
         let Some(visible) = self.visible.as_ref().filter(|visible| same_nonce(visible.nonce, nonce)) else {
             return Err(match self.spent.iter().any(|spent| same_nonce(*spent, nonce)) {
@@ -243,19 +328,20 @@ impl Queue {
                 false => AnswerError::WrongNonce,
             });
         };
-        let armed = visible.in_view.is_some_and(|since| now >= since + self.config.arming_delay);
-        if !armed {
+        let kind = answer.kind();
+        if !kind.counts_at_once() && !visible.is_armed(now, self.config.arming_delay) {
             return Err(AnswerError::TooEarly);
         }
         let request = &visible.entry.request;
-        let for_others = |terms: &Terms| terms.grants.iter().any(|grant| grant.agent != request.agent);
-        if !request.subject.allows(&answer) || matches!(&answer, Answer::Always(terms) if for_others(terms)) {
+        if !request.subject.allows(kind) {
             return Err(AnswerError::NotAllowed);
         }
         let verdict = match answer {
             Answer::Once => Verdict::Once,
-            Answer::Always(terms) => Verdict::Always(terms),
+            Answer::Session(terms) => Verdict::Session(terms.checked(request, false, wall)?),
+            Answer::Always(terms) => Verdict::Always(terms.checked(request, true, wall)?),
             Answer::Deny => Verdict::Denied(Denial::Declined),
+            Answer::DenyAndEnd => Verdict::Denied(Denial::Ended),
             Answer::Block => Verdict::Denied(Denial::Blocked),
         };
         if let Some(entry) = self.take_visible() {
@@ -267,13 +353,12 @@ impl Queue {
 
     /// Lets time pass: what nobody decided is denied.
     pub fn tick(&mut self, now: Instant) {
-        if self.visible.as_ref().is_some_and(|visible| now >= visible.since + self.config.time_limit)
+        if self.visible.as_ref().is_some_and(|visible| now >= visible.until)
             && let Some(entry) = self.take_visible()
         {
             self.decide(now, entry, Verdict::Denied(Denial::TimedOut));
         }
-        let late = |entry: &mut Entry| now >= entry.asked + self.config.wait_limit;
-        let late: Vec<_> = self.waiting.extract_if(.., late).collect();
+        let late: Vec<_> = self.waiting.extract_if(.., |entry| now >= entry.wait_until).collect();
         for entry in late {
             // Nobody saw it, so that it is no denial to be remembered.
             self.notify(&entry, Verdict::Denied(Denial::TimedOut));
@@ -281,10 +366,15 @@ impl Queue {
         self.promote(now);
     }
 
+    /// Sets how long a prompt is visible before nobody's deciding becomes a no.
+    pub fn set_time_limit(&mut self, limit: Duration) {
+        self.config.time_limit = limit;
+    }
+
     /// Returns when [`Queue::tick`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        let visible = self.visible.as_ref().map(|visible| visible.since + self.config.time_limit);
-        self.waiting.iter().map(|entry| entry.asked + self.config.wait_limit).chain(visible).min()
+        let visible = self.visible.as_ref().map(|visible| visible.until);
+        self.waiting.iter().map(|entry| entry.wait_until).chain(visible).min()
     }
 
     /// Returns the next verdict.
@@ -303,9 +393,12 @@ impl Queue {
         }
         let prompts = || self.visible.iter().map(|visible| &visible.entry).chain(&self.waiting);
         let of_agent = prompts().filter(|entry| entry.request.agent == request.agent).count();
+        let of_its = prompts().filter(|entry| entry.request.agent == request.agent);
+        let bytes = of_its.map(|entry| entry.request.subject.weight()).sum::<usize>();
         let of_strangers = prompts().filter(|entry| entry.request.subject.is_of_stranger()).count();
         if prompts().count() >= self.config.prompts
             || of_agent >= self.config.prompts_per_agent
+            || of_agent > 0 && bytes + request.subject.weight() > self.config.bytes_per_agent
             || stranger && of_strangers >= self.config.prompts_of_strangers
         {
             return Err(Denial::Busy);
@@ -342,21 +435,25 @@ impl Queue {
         }
     }
 
-    /// Shows the next prompt if none is visible: one of the agent whose last one is the longest ago.
+    /// Shows the next prompt if none is visible: the one that the person wants to see, or one of the agent whose last one
+    /// is the longest ago.
     fn promote(&mut self, now: Instant) {
         if self.visible.is_some() {
             return;
         }
+        let forward = self.forward.take();
+        let wanted = self.waiting.iter().position(|entry| Some(entry.id) == forward);
         let last = |entry: &Entry| self.agents.get(&entry.request.agent).and_then(|agent| agent.last);
         let next = self.waiting.iter().enumerate().min_by_key(|(index, entry)| (last(entry), *index));
-        let Some(index) = next.map(|(index, _)| index) else { return };
+        let Some(index) = wanted.or(next.map(|(index, _)| index)) else { return };
         let entry = self.waiting.remove(index);
         if let Some(agent) = self.agents.get_mut(&entry.request.agent) {
             agent.last = Some(now);
         }
-        let nonce = (self.nonces)();
-        self.visible =
-            Some(Visible { entry, nonce, since: now, shown: false, in_view: None, focused: false });
+        let (nonce, limit) = ((self.nonces)(), self.config.time_limit);
+        let until = now + entry.left.unwrap_or(limit);
+        let (shown, in_view, focused) = (false, None, false);
+        self.visible = Some(Visible { entry, nonce, since: now, until, limit, shown, in_view, focused });
     }
 
     fn take_visible(&mut self) -> Option<Entry> {
@@ -374,21 +471,44 @@ impl Queue {
                     agent.denials = agent.denials.saturating_add(1);
                 }
                 Verdict::Denied(_) => {}
-                Verdict::Once | Verdict::Always(_) => (agent.denials, agent.backoff) = (0, None),
+                Verdict::Once | Verdict::Session(_) | Verdict::Always(_) => {
+                    (agent.denials, agent.backoff) = (0, None)
+                }
             }
         }
         self.notify(&entry, verdict);
     }
 
     fn notify(&mut self, entry: &Entry, verdict: Verdict) {
-        for (index, &request) in entry.requests.iter().enumerate() {
-            // "Once" is one time, however many asked.
+        for (index, &(request, session)) in entry.requests.iter().enumerate() {
             let verdict = match verdict {
+                // "Once" is one time, however many asked.
                 Verdict::Once if index > 0 => Verdict::Denied(Denial::Merged),
+                // "This session" is the one that was shown.
+                Verdict::Session(_) if session != entry.request.session => Verdict::Denied(Denial::Merged),
                 _ => verdict.clone(),
             };
             self.notices.push_back(Notice { request, verdict });
         }
+    }
+}
+
+impl Entry {
+    /// Takes a request out; returns whether the prompt is about another session then.
+    fn withdraw(&mut self, request: RequestId) -> bool {
+        self.requests.retain(|(id, _)| *id != request);
+        let Some((_, first)) = self.requests.first() else { return false };
+        let others = self.requests.iter().all(|(_, session)| *session != self.request.session);
+        if others {
+            Arc::make_mut(&mut self.request).session = *first;
+        }
+        others
+    }
+}
+
+impl Visible {
+    fn is_armed(&self, now: Instant, delay: Duration) -> bool {
+        self.in_view.is_some_and(|since| now >= since + delay)
     }
 }
 

@@ -96,7 +96,7 @@ impl Gate {
     /// Acts on what the person has decided.
     pub(super) fn decided(&mut self, now: Moment, mut held: Held, verdict: &Verdict) {
         let denial = match verdict {
-            Verdict::Once | Verdict::Always(_) => {
+            Verdict::Once | Verdict::Session(_) | Verdict::Always(_) => {
                 held.approved = true;
                 return self.judge_again(now, held);
             }

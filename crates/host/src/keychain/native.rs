@@ -13,6 +13,14 @@ pub(super) fn connect(service: &str) -> Result<Box<dyn Backend>, KeychainError> 
     Ok(Box::new(Native { service: service.to_owned() }))
 }
 
+/// Only a use would tell whether it is locked, and would ask for the password.
+pub(super) fn look() -> Option<Result<(), KeychainError>> {
+    match Entry::store_status() {
+        Ok(_) => None,
+        Err(error) => Some(Err(KeychainError::NoService(error.to_string()))),
+    }
+}
+
 struct Native {
     service: String,
 }

@@ -13,7 +13,41 @@ use super::system::{Backend, Failure};
 use super::{KeychainError, SecretBytes};
 
 pub(super) fn connect(service: &str) -> Result<Box<dyn Backend>, KeychainError> {
-    let failed = |failure| match failure {
+    let entries = Store::new().map_err(store_failure).map_err(not_reached)?;
+    let keyrings = keyrings()?;
+    Ok(Box::new(Desktop { entries, keyrings, service: service.to_owned() }))
+}
+
+/// Finds out whether the default keyring is there and open. Reading that property makes nobody ask for a password.
+pub(super) fn look() -> Option<Result<(), KeychainError>> {
+    let looking = || {
+        let keyrings = keyrings()?;
+        let failed = |error: secret_service::Error| match service_failure(&error) {
+            Failure::Keychain(error) | Failure::Lost(error) => error,
+        };
+        let keyring = match keyrings.get_default_collection() {
+            Ok(keyring) => keyring,
+            Err(secret_service::Error::NoResult) => {
+                return Err(KeychainError::NoService(NO_DEFAULT.to_owned()));
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        match keyring.is_locked().map_err(failed)? {
+            true => Err(KeychainError::Locked),
+            false => Ok(()),
+        }
+    };
+    Some(looking())
+}
+
+/// No secret goes over this connection, so it needs no encryption.
+fn keyrings() -> Result<SecretService<'static>, KeychainError> {
+    let keyrings = SecretService::connect(EncryptionType::Plain);
+    keyrings.map_err(|error| service_failure(&error)).map_err(not_reached)
+}
+
+fn not_reached(failure: Failure) -> KeychainError {
+    match failure {
         Failure::Keychain(
             error @ (KeychainError::Locked | KeychainError::Denied(_) | KeychainError::NoService(_)),
         )
@@ -23,14 +57,11 @@ pub(super) fn connect(service: &str) -> Result<Box<dyn Backend>, KeychainError> 
             KeychainError::Other(reason) => reason,
             error => error.to_string(),
         }),
-    };
-    let entries = Store::new().map_err(store_failure).map_err(failed)?;
-    // No secret goes over this second connection, so it needs no encryption.
-    let keyrings = SecretService::connect(EncryptionType::Plain)
-        .map_err(|error| service_failure(&error))
-        .map_err(failed)?;
-    Ok(Box::new(Desktop { entries, keyrings, service: service.to_owned() }))
+    }
 }
+
+/// What there is where new entries have no place to go to.
+const NO_DEFAULT: &str = "there is no default keyring";
 
 struct Desktop {
     entries: Arc<Store>,
@@ -95,7 +126,7 @@ impl Backend for Desktop {
 
     fn set(&mut self, name: &str, value: &SecretBytes, wanted: &dyn Fn() -> bool) -> Result<(), Failure> {
         if let DefaultKeyring::Missing = self.unlock()? {
-            return Err(KeychainError::NoService("there is no default keyring".to_owned()).into());
+            return Err(KeychainError::NoService(NO_DEFAULT.to_owned()).into());
         }
         if !wanted() {
             return Err(KeychainError::Locked.into());

@@ -13,9 +13,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 #[cfg(any(windows, target_os = "macos"))]
-use super::native::connect;
+use super::native::{connect, look};
 #[cfg(all(unix, not(target_os = "macos")))]
-use super::secret_service::connect;
+use super::secret_service::{connect, look};
 use super::{Keychain, KeychainError, SecretBytes, check_size};
 use crate::home::Home;
 
@@ -188,6 +188,11 @@ impl Keychain for SystemKeychain {
             Answer::Deleted(was_there) => Ok(was_there),
             Answer::Done | Answer::Value(_) => unreachable!("a delete is answered with what was there"),
         }
+    }
+
+    /// Beside the thread of the calls, which may be waiting for the person.
+    fn look(&self) -> Option<Result<(), KeychainError>> {
+        look()
     }
 }
 

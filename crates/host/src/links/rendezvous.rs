@@ -96,6 +96,10 @@ pub(super) async fn stay(
             knock = registered.next_knock() => {
                 let standing = judge.judge(&desktop, knock.from(), knock.invitation()).await;
                 match standing {
+                    // Strangers hear nothing about the gate.
+                    Standing::Welcome | Standing::Perhaps if desktop.front_gate.state().is_closed() => {
+                        knock.decline(DeclineCode::GateClosed).await;
+                    }
                     Standing::Welcome => begin_session(&desktop, &definition, knock.answer(), &door),
                     Standing::Perhaps => look_up(&desktop, &definition, knock, &door),
                     Standing::Stranger => {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::desktop_identity::load_or_create_identity;
 use crate::home::Home;
 use crate::host::StartError;
-use crate::keychain::{Keychain, KeychainScope, MemoryKeychain, SystemKeychain};
+use crate::keychain::{Keychain, KeychainScope, MemoryKeychain, SystemKeychain, Watched, WatchedKeychain};
 use crate::secret::Secrets;
 use crate::store::{Store, StoreError};
 use crate::trust::TrustStore;
@@ -19,6 +19,8 @@ pub struct Kept {
     pub(crate) store: Store,
     pub(crate) trust: TrustStore,
     pub(crate) secrets: Secrets,
+    /// What is known of the keychain's state.
+    pub(crate) watched: Watched,
     keychain: Arc<dyn Keychain>,
 }
 
@@ -38,9 +40,11 @@ impl Kept {
             }
             None => (Store::in_memory()?, Arc::new(MemoryKeychain::new())),
         };
+        let (keychain, watched) = WatchedKeychain::new(keychain);
+        let keychain: Arc<dyn Keychain> = Arc::new(keychain);
         let trust = TrustStore::new(store.clone(), Arc::clone(&keychain));
         let secrets = Secrets::new(store.clone(), Arc::clone(&keychain));
-        Ok(Self { store, trust, secrets, keychain })
+        Ok(Self { store, trust, secrets, watched, keychain })
     }
 
     /// Returns the keychain.

@@ -7,17 +7,21 @@ use std::time::Duration;
 use gatelodge_wire::{Fingerprint, RefusalCode, with_causes};
 
 use super::kept::Kept;
-use super::{AgentSummary, FailureCause, Reply, Request, RoundTrip, SecretText, SessionSummary};
+use super::{AgentSummary, FailureCause, Reply, Request, SecretText, SessionSummary};
 use crate::activity::{ActivityEntry, ActivityEvent, ActivityFilter, AgentChange, ChainVerdict};
 use crate::desktop::Desktop;
 use crate::diagnosis;
 use crate::event::HostEvent;
+use crate::front_gate::{self, GateChange};
 use crate::grant::Grant;
+use crate::housekeeping;
 use crate::keychain::KeychainError;
+use crate::link::LinkDefinition;
 use crate::links;
 use crate::pairing::{self, DEFAULT_INVITATION_TIME, Moment};
 use crate::secret::{SecretError, SecretName};
 use crate::session::live::Refusal;
+use crate::settings::{Settings, in_force};
 use crate::store::{Store, StoreError};
 use crate::trust::{AgentLabel, AgentState, GrantsVerdict, Origin, Pairing, TrustError};
 use crate::upstream::LogSource;
@@ -91,7 +95,17 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
         Request::CancelInvitation { invitation } => {
             pairing::cancel(desktop, &invitation).map(|()| Reply::Done).map_err(Undone::from)
         }
-        Request::Sessions => Ok(Reply::Sessions { sessions: sessions(desktop) }),
+        Request::Sessions => {
+            let sessions = desktop.sessions.all().iter().map(|live| SessionSummary::of(live)).collect();
+            Ok(Reply::Sessions { sessions })
+        }
+        Request::Gate => Ok(Reply::Gate { state: desktop.front_gate.state() }),
+        Request::SetGate { change } => match front_gate::set(desktop, change).await {
+            Ok(()) => Ok(Reply::Gate { state: desktop.front_gate.state() }),
+            Err(error) => Err(said(error)),
+        },
+        Request::Settings => Ok(Reply::Settings { settings: desktop.in_force.settings() }),
+        Request::PutSettings { settings } => put_settings(desktop, settings).await,
         Request::Diagnose => Ok(Reply::Diagnosis { checks: diagnosis::running(desktop).await }),
         Request::EndSession { session } => match desktop.sessions.get(session) {
             Some(live) => {
@@ -104,16 +118,39 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
             let effect = Effect::of(&other);
             // What takes away comes into force before it is written down: whatever fails then, it is over.
             effect.before(desktop);
+            let taken_back = take_back(desktop, &other);
             if reads_activity(&other) {
                 // What has just happened is a part of it.
                 let _ = desktop.activity.flush().await;
             }
+            let forgotten = match &other {
+                Request::Forget { agent } => Some(*agent),
+                _ => None,
+            };
             let outcome = perform_kept(&desktop.kept, other).await;
+            if let Some(agent) = forgotten {
+                desktop.events.seen().forget_agent(&agent);
+            }
             effect.after(desktop).await;
-            outcome
+            // What is lent until a session ends is kept nowhere.
+            if taken_back { outcome.or(Ok(Reply::Done)) } else { outcome }
         }
     };
     outcome.unwrap_or_else(Reply::from)
+}
+
+/// Keeps settings, and has everybody go by them.
+async fn put_settings(desktop: &Arc<Desktop>, settings: Settings) -> Outcome {
+    let _changing = desktop.in_force.changing.lock().await;
+    perform_kept(&desktop.kept, Request::PutSettings { settings: settings.clone() }).await?;
+    desktop.activity.record_arguments(settings.record_arguments);
+    desktop.in_force.put(settings);
+    desktop.broker.set_time_limit(desktop.in_force.approval_limit());
+    links::reopen(desktop).await;
+    // The keychain may be slow, and nobody need wait for it.
+    desktop.tasks.spawn(housekeeping::read_passwords(Arc::clone(desktop)));
+    desktop.events.tell(HostEvent::Changed);
+    Ok(Reply::Done)
 }
 
 /// Carries out a request while no desktop runs.
@@ -145,12 +182,19 @@ fn reads_activity(request: &Request) -> bool {
     )
 }
 
+/// Takes back what sessions are lent until they end, if that is wanted; returns whether anything was.
+fn take_back(desktop: &Desktop, request: &Request) -> bool {
+    let Request::RemoveGrant { agent, server } = request else { return false };
+    desktop.sessions.of(agent).iter().filter(|live| live.take_back(server)).count() > 0
+}
+
 /// What a change means for sessions that are up.
 enum Effect {
     Agent(Fingerprint),
     Blocked(Fingerprint),
     Server(crate::server::ServerId),
     Links,
+    Secret,
     None,
 }
 
@@ -163,6 +207,7 @@ impl Effect {
             Request::PutServer { server } => Self::Server(server.id.clone()),
             Request::RemoveServer { server } => Self::Server(server.clone()),
             Request::PutLink { .. } | Request::RemoveLink { .. } => Self::Links,
+            Request::PutSecret { .. } | Request::RemoveSecret { .. } => Self::Secret,
             _ => Self::None,
         }
     }
@@ -192,38 +237,18 @@ impl Effect {
             }
             // Once more, for a session that came in between.
             Self::Blocked(_) => self.before(desktop),
-            Self::Server(server) => desktop.sessions.all().iter().for_each(|live| live.server_gone(server)),
+            Self::Server(server) => {
+                desktop.sessions.all().iter().for_each(|live| live.server_gone(server));
+                desktop.events.seen().forget_server(server);
+            }
+            Self::Secret => {
+                desktop.tasks.spawn(housekeeping::read_passwords(Arc::clone(desktop)));
+            }
             Self::Links => links::reopen(desktop).await,
             Self::None => return,
         }
         desktop.events.tell(HostEvent::Changed);
     }
-}
-
-fn sessions(desktop: &Desktop) -> Vec<SessionSummary> {
-    let summary = |live: &Arc<crate::session::live::Live>| {
-        let (measured, (bytes_received, bytes_sent), calls) = live.traffic();
-        let shown =
-            |part: fn(&mcp_webrtc::Path) -> String| measured.map_or_else(String::new, |of| part(&of.path));
-        SessionSummary {
-            kind: shown(|path| path.kind().to_string()),
-            local_kind: shown(|path| path.local_kind.to_string()),
-            remote_kind: shown(|path| path.remote_kind.to_string()),
-            rtt_ms: measured.and_then(|of| of.round_trip).map(RoundTrip::from),
-            bytes_received,
-            bytes_sent,
-            calls,
-            id: live.id.0,
-            agent: live.agent.to_string(),
-            label: if live.admitted() { live.label() } else { String::new() },
-            link: live.link.clone(),
-            path: live.path(),
-            interrupted: live.is_interrupted(),
-            since: live.since,
-            channels: live.channels().into_iter().map(|(_, server)| server).collect(),
-        }
-    };
-    desktop.sessions.all().iter().map(summary).collect()
 }
 
 /// Carries out a request that is about what is kept.
@@ -291,7 +316,32 @@ fn kept_blocking(kept: &Kept, store: &Store, request: Request) -> Outcome {
             trust.set_grants(&agent, grants).map_err(said)?;
             changed(agent, AgentChange::Granted)
         }
+        Request::Gate => {
+            let gate = store.settings().and_then(|settings| front_gate::at_start(store, &settings));
+            gate.map(|state| Reply::Gate { state }).map_err(said)
+        }
+        Request::SetGate { change } => {
+            let state = front_gate::set_offline(store, change).map_err(said)?;
+            match state.is_closed() == (change != GateChange::Open) {
+                true => Ok(Reply::Gate { state }),
+                false => {
+                    let hint = "the setting gate_at_start says how its gate is when it starts";
+                    Err(format!("no desktop is running, and {hint}").into())
+                }
+            }
+        }
+        Request::Settings => store.settings().map(|settings| Reply::Settings { settings }).map_err(said),
+        Request::PutSettings { settings } => {
+            let secrets = kept.secrets.names().map_err(said)?;
+            settings.check(&secrets).map_err(said)?;
+            store.put_settings(&settings).map(|()| Reply::Done).map_err(said)
+        }
         Request::Links => store.links().map(|links| Reply::Links { links, open: Vec::new() }).map_err(said),
+        Request::PutLink { link: LinkDefinition { id, .. } } | Request::RemoveLink { link: id }
+            if id == in_force::link_id() =>
+        {
+            Err("this link follows from the settings; change it there".to_owned().into())
+        }
         Request::PutLink { link } => store.put_link(&link).map(|()| Reply::Done).map_err(said),
         Request::RemoveLink { link } => match store.remove_link(&link).map_err(said)? {
             true => Ok(Reply::Done),

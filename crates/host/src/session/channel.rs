@@ -15,13 +15,15 @@ pub(super) use line::Line;
 pub(crate) use start::probe;
 
 use super::control::ControlChannel;
+use super::entrance::{block, refusal_of};
 use super::live::{Ending, Live, Refusal};
 use crate::activity::{ActivityEntry, ActivityEvent};
-use crate::approval::{ClaimedName, Request, ShownText, Subject, Verdict};
+use crate::approval::{ClaimedName, Denial, Request, ShownText, Subject, Verdict};
 use crate::desktop::Desktop;
 use crate::event::HostEvent;
 use crate::gate::Question;
 use crate::server::ServerId;
+use crate::store::off_worker;
 use crate::time::Timestamp;
 use line::LineSender;
 
@@ -124,6 +126,33 @@ impl Context {
         }
     }
 
+    /// Asks the person about something that this agent, which is in, wants. A no that ends more than the request ends it
+    /// here.
+    async fn ask(&self, subject: Subject) -> Verdict {
+        let request = Request {
+            agent: self.live.agent,
+            name: ClaimedName::new(&self.live.label()),
+            known: self.live.known(),
+            session: Some(self.live.id),
+            offered: Vec::new(),
+            subject,
+        };
+        let verdict = self.desktop.ask(request).await;
+        match verdict {
+            Verdict::Denied(Denial::Ended) => self.live.ending.end(refusal_of(Denial::Ended)),
+            Verdict::Denied(Denial::Blocked) => {
+                // The first reason counts, and here somebody asked.
+                self.live.ending.end(refusal_of(Denial::Blocked));
+                // It is written down whether or not what asked is still there then.
+                let (desktop, agent) = (Arc::clone(&self.desktop), self.live.agent);
+                let label = self.live.label().parse().ok();
+                self.desktop.tasks.spawn(async move { block(&desktop, agent, label).await });
+            }
+            _ => {}
+        }
+        verdict
+    }
+
     fn tell(&self, event: HostEvent) {
         self.desktop.events.tell(event);
     }
@@ -168,44 +197,40 @@ async fn refuse(
 
 /// Asks the person about a call that the gate holds.
 async fn ask_about_call(context: Context, question: Question) -> Verdict {
-    let arguments =
-        question.arguments.as_deref().map_or("", |text| std::str::from_utf8(text).unwrap_or_default());
+    let Question { tool, arguments, .. } = question;
+    let arguments = arguments.unwrap_or_default();
     let detail = match context.files.get() {
         Some(files) => {
-            let preview = files.preview(&question.tool, arguments.as_bytes());
+            let preview = files.preview(&tool, &arguments);
             // A folder that does not answer must not keep the question from being asked.
             tokio::time::timeout(PREVIEW_LIMIT, preview).await.ok().flatten()
         }
         None => None,
     };
-    let request = Request {
-        agent: context.live.agent,
-        name: ClaimedName::new(&context.live.label()),
-        subject: Subject::ToolCall {
-            server: context.server.clone(),
-            tool: ShownText::new(&question.tool),
-            arguments: ShownText::new(arguments),
-            detail: detail.as_deref().map(ShownText::new),
-        },
-    };
-    let verdict = context.desktop.ask(request, Some(context.live.id)).await;
-    if let Verdict::Always(_) = verdict {
-        context.desktop.allow_tool(&context.live, &context.server, &question.tool).await;
+    let (server, name) = (context.server.clone(), tool.clone());
+    // Of megabytes each character is looked at.
+    let subject = off_worker(move || Subject::ToolCall {
+        server,
+        tool: ShownText::new(&name),
+        arguments: ShownText::new(std::str::from_utf8(&arguments).unwrap_or_default()),
+        detail: detail.as_deref().map(ShownText::new),
+    });
+    let verdict = context.ask(subject.await).await;
+    match verdict {
+        Verdict::Always(_) => context.desktop.allow_tool(&context.live, &context.server, &tool).await,
+        Verdict::Session(_) => context.live.allow_tool_here(&context.server, &tool),
+        _ => {}
     }
     verdict
 }
 
 /// Asks the person whether a tool is still lent whose definition is not the one that was.
 async fn ask_about_tool(context: Context, tool: &str, definition: &[u8]) -> Verdict {
-    let request = Request {
-        agent: context.live.agent,
-        name: ClaimedName::new(&context.live.label()),
-        subject: Subject::ChangedTool {
-            server: context.server.clone(),
-            tool: ShownText::new(tool),
-            before: None,
-            now: ShownText::new(&String::from_utf8_lossy(definition)),
-        },
+    let subject = Subject::ChangedTool {
+        server: context.server.clone(),
+        tool: ShownText::new(tool),
+        before: None,
+        now: ShownText::new(&String::from_utf8_lossy(definition)),
     };
-    context.desktop.ask(request, Some(context.live.id)).await
+    context.ask(subject).await
 }

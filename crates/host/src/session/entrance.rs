@@ -28,8 +28,19 @@ const RECORD_LIMIT: Duration = Duration::from_millis(500);
 pub(super) struct Admitted {
     /// What the person calls it, or what it calls itself.
     pub(super) label: String,
+    /// Whether the person calls it so.
+    pub(super) known: bool,
     /// What is lent to it.
     pub(super) grants: Vec<Grant>,
+    /// Whether that ends with the session, and is written down nowhere.
+    pub(super) session_only: bool,
+}
+
+impl Admitted {
+    /// An agent that the person has not named, and that is lent something until its session ends.
+    fn for_now(label: String, grants: Vec<Grant>) -> Self {
+        Self { label, known: false, grants, session_only: true }
+    }
 }
 
 /// Turns away whom nobody will be asked about, before a channel opens. An error is the reason. An unknown agent gets one of
@@ -98,7 +109,7 @@ pub(super) async fn verdict(
     if desktop.transient.approved.contains(&agent) {
         let servers = desktop.servers().await.map_err(|error| unreadable(&error))?;
         let grants = servers.iter().map(|server| full_grant(agent, server)).collect();
-        return Ok(Admitted { label: shown(), grants });
+        return Ok(Admitted::for_now(shown(), grants));
     }
     let (judged, record) = desktop
         .trust()
@@ -106,7 +117,7 @@ pub(super) async fn verdict(
         .await;
     let label = record.map_or_else(shown, |record| record.label.to_string());
     match judged {
-        GrantsVerdict::Valid(grants) => Ok(Admitted { label, grants }),
+        GrantsVerdict::Valid(grants) => Ok(Admitted { label, known: true, grants, session_only: false }),
         GrantsVerdict::NoRecord => {
             super::pairing::stranger(desktop, live, link, control, hello, claimed).await
         }
@@ -123,7 +134,7 @@ pub(super) async fn verdict(
             // The agent is known but what it may do is not: it is in, and nothing is lent to it.
             desktop.events.tell(HostEvent::GrantsAltered { agent });
             tracing::warn!(%agent, trouble = trouble.trouble(), "an agent's grants count as none");
-            Ok(Admitted { label, grants: Vec::new() })
+            Ok(Admitted { label, known: true, grants: Vec::new(), session_only: false })
         }
     }
 }
@@ -176,16 +187,25 @@ pub(super) async fn ask(
         namesake: namesake.map(|record| record.fingerprint),
     };
     let label = claimed.unwrap_or_else(|| AgentLabel::of_fingerprint(&agent));
-    let request = Request { agent, name: ClaimedName::new(label.as_str()), subject };
+    let request = Request {
+        agent,
+        name: ClaimedName::new(label.as_str()),
+        known: false,
+        session: Some(live.id),
+        offered: offered.clone(),
+        subject,
+    };
     let message = "the desktop is asking its user whether to let this agent in".to_owned();
-    control.say(&Control::Pending { channel: None, message, seconds: desktop.approval_seconds }).await;
+    control.say(&Control::Pending { channel: None, message, seconds: desktop.approval_seconds() }).await;
     let least = || offered.iter().map(|server| least_grant(agent, server)).collect::<Vec<_>>();
-    match desktop.ask(request, Some(live.id)).await {
-        Verdict::Once => Ok(Admitted { label: label.to_string(), grants: least() }),
+    match desktop.ask(request).await {
+        Verdict::Once => Ok(Admitted::for_now(label.to_string(), least())),
+        Verdict::Session(terms) => {
+            Ok(Admitted::for_now(terms.label.unwrap_or(label).to_string(), terms.grants))
+        }
         Verdict::Always(terms) => {
-            let label = terms.label.and_then(|label| label.as_str().parse().ok()).unwrap_or(label);
-            let grants = if terms.grants.is_empty() { least() } else { terms.grants };
-            keep(desktop, agent, label, Origin::Link(link.id.clone()), grants).await
+            let label = terms.label.unwrap_or(label);
+            keep(desktop, agent, label, Origin::Link(link.id.clone()), terms.grants).await
         }
         Verdict::Denied(denial) => {
             if denial == Denial::Blocked {
@@ -212,7 +232,7 @@ pub(super) async fn keep(
         Refusal::new(RefusalCode::KeychainUnavailable, message)
     })?;
     desktop.events.tell(HostEvent::Changed);
-    Ok(Admitted { label: record.label.to_string(), grants: lent })
+    Ok(Admitted { label: record.label.to_string(), known: true, grants: lent, session_only: false })
 }
 
 /// Writes down that the person does not want to be asked about an agent again, and ends all of its sessions: after that is
@@ -250,6 +270,9 @@ pub(super) fn refusal_of(denial: Denial) -> Refusal {
         Denial::TimedOut => Refusal::new(RefusalCode::TimedOut, "the desktop's user did not answer in time"),
         Denial::Busy | Denial::TooSoon => {
             Refusal::new(RefusalCode::TooMany, "this agent has asked too often; wait before the next try")
+        }
+        Denial::Ended => {
+            Refusal::new(RefusalCode::Denied, "the desktop's user said no and ended this session")
         }
         _ => Refusal::new(RefusalCode::Denied, "the desktop's user said no"),
     }

@@ -5,15 +5,19 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use gatelodge_wire::{Fingerprint, RefusalCode, ResumeToken};
-use mcp_webrtc::{Measurement, Measurements};
+use mcp_webrtc::{Measurement, Measurements, PathKind};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Arrival;
+use super::entrance::Admitted;
+use super::lent::Lent;
 use crate::approval::bucket::{Bucket, Rate};
+use crate::approval::view::Way;
 use crate::event::{EventSender, HostEvent, SessionId};
-use crate::grant::{Grant, ToolRule};
+use crate::grant::{EntryRule, Grant, ToolRule};
 use crate::link::LinkId;
+use crate::live::recent::Recent;
 use crate::server::ServerId;
 use crate::time::Timestamp;
 
@@ -82,6 +86,7 @@ pub(crate) struct Live {
     /// Told when a grant becomes larger, so that open channels go by it.
     widened: watch::Sender<()>,
     refusals: Mutex<Bucket>,
+    recent: Mutex<Recent>,
     state: Mutex<State>,
 }
 
@@ -96,11 +101,14 @@ struct State {
     calls: u64,
     /// By what the agent may resume the session, and where it comes in then.
     resumption: Option<(ResumeToken, mpsc::Sender<Arrival>)>,
+    /// The kind of path that the session began with.
+    kind: Option<PathKind>,
     label: String,
+    known: bool,
     admitted: bool,
     /// The grants were changed before the agent was let in: they are newer than what the verdict was made of.
     regranted: bool,
-    grants: HashMap<ServerId, Grant>,
+    lent: Lent,
     channels: HashMap<u64, (ServerId, Ending)>,
 }
 
@@ -108,8 +116,10 @@ impl Live {
     pub(crate) fn new(id: SessionId, agent: Fingerprint, link: LinkId, path: String) -> Self {
         let (since, ending) = (Timestamp::now(), Ending::default());
         let state = Mutex::new(State { path, ..State::default() });
-        let refusals = Mutex::new(Bucket::full(REFUSALS, Instant::now()));
-        Self { id, agent, link, since, ending, widened: watch::Sender::new(()), refusals, state }
+        let now = Instant::now();
+        let refusals = Mutex::new(Bucket::full(REFUSALS, now));
+        let (widened, recent) = (watch::Sender::new(()), Mutex::new(Recent::new(now)));
+        Self { id, agent, link, since, ending, widened, refusals, recent, state }
     }
 
     /// Says whether one more refused request gets an entry of its own in the log.
@@ -132,6 +142,12 @@ impl Live {
     /// Counts a call of the agent.
     pub(crate) fn called(&self) {
         self.lock().calls += 1;
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now());
+    }
+
+    /// Returns the calls in each of the last spans of time, the oldest first.
+    pub(crate) fn recent(&self, now: Instant) -> Vec<u32> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).spans(now)
     }
 
     /// Measures a connection for as long as it lives, and tells of another path.
@@ -194,12 +210,13 @@ impl Live {
     }
 
     /// Notes the verdict: the agent is in, under this name and with these grants.
-    pub(crate) fn admit(&self, label: String, grants: Vec<Grant>) {
+    pub(super) fn admit(&self, admitted: Admitted) {
         let mut state = self.lock();
-        state.label = label;
-        state.admitted = true;
-        if !state.regranted {
-            state.grants = by_server(grants);
+        (state.label, state.known, state.admitted) = (admitted.label, admitted.known, true);
+        if admitted.session_only {
+            state.lent.lend(admitted.grants);
+        } else if !state.regranted {
+            state.lent.keep(admitted.grants);
         }
     }
 
@@ -211,55 +228,100 @@ impl Live {
         self.lock().admitted
     }
 
+    /// Returns whether it is the person who calls the agent by its label.
+    pub(crate) fn known(&self) -> bool {
+        self.lock().known
+    }
+
+    /// Returns how the agent came.
+    pub(crate) fn way(&self) -> Way {
+        let state = self.lock();
+        let kind = state.measured.map(|measured| measured.path.kind()).or(state.kind);
+        let kind = kind.map_or_else(String::new, |kind| kind.to_string());
+        Way { link: self.link.to_string(), kind, path: state.path.clone() }
+    }
+
+    /// Notes the kind of the path, for as long as it was not measured.
+    pub(super) fn set_kind(&self, kind: Option<PathKind>) {
+        self.lock().kind = kind;
+    }
+
     /// Returns the grant for a server, unless it has expired.
     pub(crate) fn grant(&self, server: &ServerId, now: Timestamp) -> Option<Grant> {
-        self.lock().grants.get(server).filter(|grant| !expired(grant, now)).cloned()
+        self.lock().lent.grant(server).filter(|grant| !expired(grant, now))
     }
 
     /// Returns the servers with a grant that has not expired.
     pub(crate) fn servers(&self, now: Timestamp) -> Vec<ServerId> {
         let state = self.lock();
-        let mut servers: Vec<_> = state
-            .grants
-            .values()
-            .filter(|grant| !expired(grant, now))
-            .map(|grant| grant.server.clone())
-            .collect();
+        let mut servers: Vec<_> =
+            state.lent.all().filter(|grant| !expired(grant, now)).map(|grant| grant.server.clone()).collect();
         servers.sort();
         servers
     }
 
     /// Puts other grants into force. Channels whose grant is gone or another one are ended: what they were opened under
-    /// does not hold any more.
+    /// does not hold any more. What is lent for this session only stays, unless there is a grant for the same server now.
     pub(crate) fn regrant(&self, grants: Vec<Grant>) {
         let mut state = self.lock();
-        let grants = by_server(grants);
+        let changed = state.lent.keep(grants);
         for (server, ending) in state.channels.values() {
-            let (old, new) = (state.grants.get(server), grants.get(server));
-            if !same_but_for_pins(old, new) {
+            if changed.contains(server) {
                 ending.end(Refusal::new(
                     RefusalCode::Revoked,
                     format!("what this agent may do with {server} was changed on the desktop"),
                 ));
             }
         }
-        state.grants = grants;
         state.regranted = !state.admitted;
+    }
+
+    /// Takes back what is lent of a server for this session only; returns whether anything was.
+    pub(crate) fn take_back(&self, server: &ServerId) -> bool {
+        let mut state = self.lock();
+        let taken = state.lent.take_back(server);
+        for (used, ending) in state.channels.values() {
+            if taken && used == server {
+                ending.end(Refusal::new(
+                    RefusalCode::Revoked,
+                    format!("{server} is not lent to this agent any more"),
+                ));
+            }
+        }
+        taken
     }
 
     /// Replaces one grant by the same with more pins.
     pub(crate) fn pinned(&self, grant: Grant) {
-        if let Some(held) = self.lock().grants.get_mut(&grant.server) {
+        if let Some(held) = self.lock().lent.get_mut(&grant.server) {
             held.pins = grant.pins;
         }
     }
 
-    /// Lets the agent call a tool unasked in this session's channels.
+    /// Lets the agent call a tool unasked, as its grant that is kept says from now on.
     pub(crate) fn allow_tool(&self, server: &ServerId, tool: &str) {
-        if let Some(held) = self.lock().grants.get_mut(server) {
+        if let Some(held) = self.lock().lent.get_mut(server) {
             held.tools.tools.insert(tool.to_owned(), ToolRule::Allow);
         }
         self.widened.send_replace(());
+    }
+
+    /// Lets the agent use a server unasked, as its grant that is kept says from now on.
+    pub(crate) fn open_entry(&self, server: &ServerId) {
+        if let Some(held) = self.lock().lent.get_mut(server) {
+            held.entry = EntryRule::Open;
+        }
+    }
+
+    /// Lets the agent call a tool unasked until the session ends.
+    pub(crate) fn allow_tool_here(&self, server: &ServerId, tool: &str) {
+        self.lock().lent.leave(server).tools.insert(tool.to_owned());
+        self.widened.send_replace(());
+    }
+
+    /// Lets the agent use a server unasked until the session ends.
+    pub(crate) fn open_entry_here(&self, server: &ServerId) {
+        self.lock().lent.leave(server).entry = true;
     }
 
     /// Subscribes to grants becoming larger.
@@ -303,20 +365,8 @@ impl Live {
     }
 }
 
-fn by_server(grants: Vec<Grant>) -> HashMap<ServerId, Grant> {
-    grants.into_iter().map(|grant| (grant.server.clone(), grant)).collect()
-}
-
 fn expired(grant: &Grant, now: Timestamp) -> bool {
     grant.expires.is_some_and(|expires| expires <= now)
-}
-
-fn same_but_for_pins(old: Option<&Grant>, new: Option<&Grant>) -> bool {
-    match (old, new) {
-        (Some(old), Some(new)) => Grant { pins: new.pins.clone(), ..old.clone() } == *new,
-        (None, None) => true,
-        _ => false,
-    }
 }
 
 impl std::fmt::Debug for Live {
@@ -331,7 +381,11 @@ impl std::fmt::Debug for Live {
 
 /// All sessions that are up.
 #[derive(Debug, Default)]
-pub(crate) struct LiveSessions(Mutex<HashMap<SessionId, Arc<Live>>>);
+pub(crate) struct LiveSessions {
+    sessions: Mutex<HashMap<SessionId, Arc<Live>>>,
+    /// Told when one has ended.
+    ended: watch::Sender<()>,
+}
 
 impl LiveSessions {
     pub(crate) fn add(&self, live: Arc<Live>) {
@@ -340,6 +394,21 @@ impl LiveSessions {
 
     pub(crate) fn remove(&self, id: SessionId) {
         self.lock().remove(&id);
+        self.ended.send_replace(());
+    }
+
+    /// Waits until the sessions have ended that are up now.
+    pub(crate) async fn ended(&self) {
+        let mut ended = self.ended.subscribe();
+        let mut waited_for: Vec<_> = self.lock().keys().copied().collect();
+        loop {
+            waited_for.retain(|id| self.lock().contains_key(id));
+            if waited_for.is_empty() {
+                return;
+            }
+            // The sender is held here.
+            let _ = ended.changed().await;
+        }
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<Arc<Live>> {
@@ -373,14 +442,14 @@ impl LiveSessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Live>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grant::{EntryRule, ToolPin, ToolRules};
+    use crate::grant::{ToolPin, ToolRules};
 
     fn grant(server: &str) -> Grant {
         Grant {
@@ -399,8 +468,12 @@ mod tests {
     fn live(grants: Vec<Grant>) -> Live {
         let agent = Fingerprint::of_certificate(b"agent");
         let live = Live::new(SessionId(1), agent, "home".parse().unwrap(), String::new());
-        live.admit("agent".to_owned(), grants);
+        live.admit(admitted(grants, false));
         live
+    }
+
+    fn admitted(grants: Vec<Grant>, session_only: bool) -> Admitted {
+        Admitted { label: "agent".to_owned(), known: true, grants, session_only }
     }
 
     fn has_ended(ending: &Ending) -> bool {
@@ -424,8 +497,55 @@ mod tests {
         let agent = Fingerprint::of_certificate(b"agent");
         let live = Live::new(SessionId(1), agent, "home".parse().unwrap(), String::new());
         live.regrant(vec![grant("b")]);
-        live.admit("agent".to_owned(), vec![grant("a"), grant("b")]);
+        live.admit(admitted(vec![grant("a"), grant("b")], false));
         assert_eq!(live.servers(Timestamp::from_millis(0)), ["b".parse().unwrap()]);
+    }
+
+    #[test]
+    fn what_is_lent_for_a_session_outlives_other_changes_and_can_be_taken_back() {
+        let agent = Fingerprint::of_certificate(b"agent");
+        let (a, b, c): (ServerId, ServerId, ServerId) =
+            ("a".parse().unwrap(), "b".parse().unwrap(), "c".parse().unwrap());
+        let now = Timestamp::from_millis(0);
+        let live = Live::new(SessionId(1), agent, "home".parse().unwrap(), String::new());
+        live.admit(admitted(vec![grant("a"), grant("b")], true));
+        let endings = [&a, &b].map(|server| live.channel_opened(1, server.clone()));
+        let second = live.channel_opened(2, b.clone());
+        live.regrant(vec![grant("c")]);
+        assert_eq!(live.servers(now), [a.clone(), b.clone(), c.clone()]);
+        assert_eq!(endings.each_ref().map(has_ended), [false, false]);
+        // A grant for the same server is newer than what was lent in the prompt.
+        live.regrant(vec![grant("c"), Grant { sampling: true, ..grant("b") }]);
+        assert!(live.grant(&b, now).unwrap().sampling);
+        assert!(has_ended(&second));
+        assert!(!live.take_back(&b), "that one is kept");
+        assert!(live.take_back(&a));
+        assert_eq!(live.servers(now), [b, c]);
+    }
+
+    #[test]
+    fn what_is_allowed_until_the_session_ends_is_not_a_change_of_the_grant() {
+        let now = Timestamp::from_millis(0);
+        let asking = Grant { entry: EntryRule::Ask, ..grant("a") };
+        let live = live(vec![asking.clone()]);
+        let a = "a".parse().unwrap();
+        let ending = live.channel_opened(1, "a".parse().unwrap());
+        live.allow_tool_here(&a, "t");
+        live.open_entry_here(&a);
+        live.allow_tool_here(&"b".parse().unwrap(), "t");
+        assert_eq!(live.grant(&"b".parse().unwrap(), now), None, "nothing is lent by it");
+        let allowed = |live: &Live| {
+            let held = live.grant(&a, now).unwrap();
+            (held.tools.of("t"), held.tools.of("u"), held.entry)
+        };
+        assert_eq!(allowed(&live), (ToolRule::Allow, ToolRule::Ask, EntryRule::Open));
+        live.regrant(vec![asking.clone(), grant("c")]);
+        assert!(!has_ended(&ending));
+        assert_eq!(allowed(&live), (ToolRule::Allow, ToolRule::Ask, EntryRule::Open));
+        // Another grant is another decision.
+        live.regrant(vec![Grant { sampling: true, ..asking }]);
+        assert!(has_ended(&ending));
+        assert_eq!(allowed(&live), (ToolRule::Ask, ToolRule::Ask, EntryRule::Ask));
     }
 
     #[test]

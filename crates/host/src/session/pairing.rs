@@ -243,23 +243,37 @@ async fn ask(
         namesake: namesake.map(|record| record.fingerprint),
     };
     let label = claimed.unwrap_or_else(|| AgentLabel::of_fingerprint(&agent));
-    let request = Request { agent, name: ClaimedName::new(label.as_str()), subject };
+    let request = Request {
+        agent,
+        name: ClaimedName::new(label.as_str()),
+        known: false,
+        session: Some(live.id),
+        offered: servers,
+        subject,
+    };
     let message =
         "the invitation is right; the desktop is asking its user whether to pair with this agent".to_owned();
-    control.say(&Control::Pending { channel: None, message, seconds: desktop.approval_seconds }).await;
-    match desktop.ask(request, Some(live.id)).await {
+    control.say(&Control::Pending { channel: None, message, seconds: desktop.approval_seconds() }).await;
+    match desktop.ask(request).await {
         Verdict::Always(terms) => {
-            let label = terms.label.and_then(|label| label.as_str().parse().ok()).unwrap_or(label);
+            let label = terms.label.unwrap_or(label);
             let admitted = keep(desktop, agent, label, Origin::Invitation, terms.grants).await;
             if admitted.is_ok() {
                 use_up(desktop, invitation);
             }
             admitted
         }
+        Verdict::Session(terms) => {
+            let label = terms.label.unwrap_or(label);
+            // Known from now on, with nothing lent after this session.
+            let paired = keep(desktop, agent, label, Origin::Invitation, Vec::new()).await?;
+            use_up(desktop, invitation);
+            Ok(Admitted { grants: terms.grants, session_only: true, ..paired })
+        }
         // The prompt does not offer it; an agent that is let in once is not paired.
         Verdict::Once => Err(refusal_of(Denial::Declined)),
         Verdict::Denied(denial) => {
-            if matches!(denial, Denial::Declined | Denial::Blocked) {
+            if matches!(denial, Denial::Declined | Denial::Ended | Denial::Blocked) {
                 use_up(desktop, invitation);
             }
             if denial == Denial::Blocked {

@@ -151,7 +151,8 @@ impl Running {
 
     /// Puts the verdict into force and tells the agent what is lent to it.
     async fn admit(&mut self, connection: &mut Connection, admitted: Admitted) {
-        self.live.admit(admitted.label.clone(), admitted.grants);
+        let label = admitted.label.clone();
+        self.live.admit(admitted);
         let servers = self.live.servers(Timestamp::now());
         let lent = self.desktop.definitions(&servers).await;
         let lent = lent.into_iter().map(|server| LentServer { id: server.id.to_string(), name: server.name });
@@ -160,11 +161,7 @@ impl Running {
         let begun = ActivityEvent::SessionBegun { link: self.link.id.as_str().into() };
         let entry = ActivityEntry::now(begun).session(self.live.id.0).agent(self.live.agent);
         self.desktop.activity.record(entry).await;
-        self.desktop.events.tell(HostEvent::Admitted {
-            session: self.live.id,
-            label: admitted.label,
-            servers,
-        });
+        self.desktop.events.tell(HostEvent::Admitted { session: self.live.id, label, servers });
     }
 
     /// Offers to go on after a lost connection, to an agent that knows how.
@@ -283,7 +280,7 @@ impl Running {
         }
         connection.count(&self.channels);
         self.control.say(&Control::Resumed { channels: taken }).await;
-        let path = super::path(&connection.session).await;
+        let path = super::in_words(connection.session.path().await);
         self.live.set_path(path.clone());
         connection.measure(&self.live, &self.desktop.events);
         self.desktop.events.tell(HostEvent::Resumed { session: self.live.id, path });

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::link::{LinkDefinition, LinkKind, LinkPolicy};
 use crate::server::{FolderAccess, ServerDefinition, ServerKind, SharedFolder};
+use crate::settings::{GateAtStart, IceServerSetting, RendezvousChoice, Settings, Theme};
 
 fn server(id: &str) -> ServerDefinition {
     ServerDefinition {
@@ -48,6 +49,11 @@ fn what_is_kept_is_there_after_a_restart() {
         activity_days: 7,
         activity_bytes: 1 << 40,
         approval_timeout: Duration::from_secs(5),
+        gate_at_start: GateAtStart::Closed,
+        rendezvous: RendezvousChoice::Embedded,
+        ice_servers: vec![IceServerSetting { url: "stun:192.0.2.7".to_owned(), ..Default::default() }],
+        theme: Theme::Dark,
+        ..Settings::default()
     };
     {
         let store = Store::open(&path).unwrap();

@@ -62,6 +62,11 @@ pub(super) async fn knock(prefix: &str, agent: &RendezvousAgent, desktop: Finger
             "the desktop is registered there, but cannot look up whom it trusts",
             "the desktop's user has to unlock the keychain there",
         ),
+        Err(RendezvousError::Declined { code: DeclineCode::GateClosed }) => Check::failed(
+            id,
+            "the desktop is registered there, but its user has closed the gate",
+            "wait until the desktop's user opens it again",
+        ),
         Err(RendezvousError::NotThere) => Check::failed(
             id,
             "the desktop is not registered there",

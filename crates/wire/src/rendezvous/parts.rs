@@ -185,6 +185,8 @@ pub enum DeclineCode {
     Busy,
     /// The desktop cannot look up whom it trusts.
     Unavailable,
+    /// The desktop's person lets nobody in at the moment.
+    GateClosed,
     /// A reason that this version doesn't know.
     #[serde(other)]
     Other,

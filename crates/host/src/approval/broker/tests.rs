@@ -7,6 +7,9 @@ fn request(agent: u8) -> Request {
     Request {
         agent: vec![format!("{agent:02X}"); 32].join(":").parse().unwrap(),
         name: ClaimedName::new("x"),
+        known: true,
+        session: None,
+        offered: Vec::new(),
         subject: Subject::Session { server: "notes".parse().unwrap() },
     }
 }

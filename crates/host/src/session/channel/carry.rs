@@ -205,6 +205,7 @@ async fn deliver(agent: &ChannelSender, message: Bytes) -> bool {
 async fn server_ended(context: &Context, receiver: &mut UpstreamReceiver) -> Result<(), Refusal> {
     let reason = receiver.ended().await;
     let message = format!("{} ended by itself: {}", context.server, reason.cause);
+    context.desktop.events.seen().crashed(context.server.clone(), message.clone());
     context.record(ActivityEvent::ServerCrashed { reason: message.as_str().into() }).await;
     Err(Refusal::new(RefusalCode::ServerFailed, message))
 }

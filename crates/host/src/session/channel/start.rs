@@ -4,10 +4,10 @@ use gatelodge_files::{Access, FileServer, Folder};
 use gatelodge_wire::{Control, RefusalCode};
 use rmcp::ServiceExt;
 
-use super::super::entrance::{block, refusal_of};
+use super::super::entrance::refusal_of;
 use super::super::live::Refusal;
 use super::Context;
-use crate::approval::{ClaimedName, Denial, Request, Subject, Verdict};
+use crate::approval::{Subject, Verdict, lies_in};
 use crate::desktop::Desktop;
 use crate::grant::{EntryRule, Grant};
 use crate::server::{FolderAccess, ServerDefinition, ServerKind, SharedFolder};
@@ -55,24 +55,17 @@ async fn ask(context: &Context, label: &str, definition: &ServerDefinition) -> R
     let message =
         format!("the desktop is asking its user whether this agent may use {} now", definition.name);
     let pending =
-        Control::Pending { channel: Some(label.to_owned()), message, seconds: desktop.approval_seconds };
+        Control::Pending { channel: Some(label.to_owned()), message, seconds: desktop.approval_seconds() };
     context.control.say(&pending).await;
-    let request = Request {
-        agent: context.live.agent,
-        name: ClaimedName::new(&context.live.label()),
-        subject: Subject::Session { server: definition.id.clone() },
-    };
-    match desktop.ask(request, Some(context.live.id)).await {
+    match context.ask(Subject::Session { server: definition.id.clone() }).await {
         Verdict::Once => Ok(()),
+        Verdict::Session(_) => {
+            context.live.open_entry_here(&definition.id);
+            Ok(())
+        }
         Verdict::Always(_) => {
             desktop.open_entry(context.live.agent, &definition.id).await;
             Ok(())
-        }
-        Verdict::Denied(Denial::Blocked) => {
-            // The first reason counts, and here somebody asked.
-            context.live.ending.end(refusal_of(Denial::Blocked));
-            block(desktop, context.live.agent, None).await;
-            Err(refusal_of(Denial::Blocked))
         }
         Verdict::Denied(denial) => Err(refusal_of(denial)),
     }
@@ -105,7 +98,7 @@ fn granted(served: &[SharedFolder], granted: Option<&[SharedFolder]>) -> Vec<Fol
         return served.iter().map(|folder| folder_of(folder, folder.access)).collect();
     };
     let within = |wanted: &SharedFolder| {
-        let around = served.iter().filter(|folder| wanted.path.starts_with(&folder.path));
+        let around = served.iter().filter(|folder| lies_in(&wanted.path, &folder.path));
         // The most specific of the server's folders says what may be done in it.
         let nearest = around.max_by_key(|folder| folder.path.components().count())?;
         Some(folder_of(wanted, wanted.access.min(nearest.access)))
@@ -144,7 +137,7 @@ mod tests {
     fn a_grant_only_narrows_what_the_server_has() {
         use FolderAccess::{ReadOnly, ReadWrite};
         let served = [folder("/a", ReadOnly), folder("/a/w", ReadWrite), folder("/b", ReadWrite)];
-        let table: [(&str, FolderAccess, Option<Access>); 7] = [
+        let table: [(&str, FolderAccess, Option<Access>); 8] = [
             ("/a", ReadWrite, Some(Access::ReadOnly)),
             ("/a/x", ReadOnly, Some(Access::ReadOnly)),
             ("/a/w/y", ReadWrite, Some(Access::ReadWrite)),
@@ -152,6 +145,7 @@ mod tests {
             ("/c", ReadOnly, None),
             ("/", ReadOnly, None),
             ("/ab", ReadOnly, None),
+            ("/b/../c", ReadOnly, None),
         ];
         for (path, access, expected) in table {
             let lent = granted(&served, Some(&[folder(path, access)]));

@@ -120,6 +120,9 @@ fn declined(code: DeclineCode) -> &'static str {
         DeclineCode::Unavailable => {
             "the desktop cannot look up whom it trusts at the moment; its user has been told"
         }
+        DeclineCode::GateClosed => {
+            "the desktop's user has closed its gate; nobody is let in until it is open again"
+        }
         _ => "the desktop declined",
     }
 }

@@ -1,0 +1,234 @@
+//! Notifications of the desktop: that somebody waits, that a session began or ended, that a tool has changed.
+//!
+//! A click on one opens a window and does nothing else, since any process of the session can forge such a click.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use gatelodge_host::NotifyChoice;
+use gatelodge_host::approval::PromptId;
+use gatelodge_host::live::Live;
+use gatelodge_host::{Host, HostEvent, SessionId};
+use notify_rust::{Hint, Notification, NotificationResponse, Timeout, Urgency};
+use tauri::{AppHandle, Manager};
+use tokio_util::sync::CancellationToken;
+
+use crate::desk::Desk;
+use crate::prompts::{Order, Prompts};
+use crate::texts::Texts;
+use crate::tray::{asked, plain};
+use crate::windows::{MainWindow, Screen};
+
+/// The longest a notification is followed: some services never say that one is gone.
+const FOLLOWED: Duration = Duration::from_secs(15 * 60);
+
+/// Notifications about sessions in this time at most: an agent that comes and goes must not fill the screen.
+const SPAN: Duration = Duration::from_secs(30);
+const MOST: usize = 6;
+
+/// Where a click on a notification leads.
+#[derive(Debug, Clone)]
+enum Click {
+    Prompt(PromptId),
+    Screen(Screen, Option<String>),
+}
+
+/// Shows notifications for as long as the app lives.
+pub(crate) async fn keep(app: AppHandle, texts: Texts) {
+    while let Some(host) = app.state::<Desk>().when_up().await {
+        let mut notices = Notices {
+            app: app.clone(),
+            texts: texts.clone(),
+            asking: None,
+            names: HashMap::new(),
+            recent: Vec::new(),
+        };
+        notices.follow(&host).await;
+    }
+}
+
+struct Notices {
+    app: AppHandle,
+    texts: Texts,
+    /// The notification that somebody waits: for which prompt, and what takes it away.
+    asking: Option<(PromptId, usize, CancellationToken)>,
+    /// What the agents of sessions are called that were told of.
+    names: HashMap<SessionId, String>,
+    recent: Vec<Instant>,
+}
+
+impl Notices {
+    async fn follow(&mut self, host: &Host) {
+        let (mut events, mut prompts) = (host.events(), host.approvals().prompts());
+        loop {
+            let live = host.live();
+            self.tell_who_waits(&live);
+            tokio::select! {
+                biased;
+                event = events.recv() => match event {
+                    Some(event) => self.tell(event, host),
+                    None => break,
+                },
+                changed = prompts.changed() => if changed.is_err() { break },
+            }
+        }
+        self.withdraw();
+    }
+
+    /// One notification, whoever waits: it names the first, and counts the others.
+    fn tell_who_waits(&mut self, live: &Live) {
+        let Some(first) = live.waiting.first() else {
+            self.withdraw();
+            return;
+        };
+        let told = self
+            .asking
+            .as_ref()
+            .is_some_and(|(id, count, _)| *id == first.id && *count == live.waiting.len());
+        if told {
+            return;
+        }
+        self.withdraw();
+        if !self.wanted().waiting {
+            return;
+        }
+        let notice = &self.texts.notice;
+        let title = match first.known {
+            true => notice.asks.with(&[("name", &plain(&first.name))]),
+            false => notice.unknown_asks.clone(),
+        };
+        let mut body = format!("{}\n{}", asked(first, &self.texts), notice.look);
+        if live.waiting.len() > 1 {
+            body = format!("{body}\n{}", notice.more.of(live.waiting.len() - 1));
+        }
+        let gone = self.show(&title, &body, true, Click::Prompt(first.id));
+        self.asking = Some((first.id, live.waiting.len(), gone));
+    }
+
+    fn withdraw(&mut self) {
+        if let Some((_, _, gone)) = self.asking.take() {
+            gone.cancel();
+        }
+    }
+
+    fn tell(&mut self, event: HostEvent, host: &Host) {
+        let notice = self.texts.notice.clone();
+        let overview = Click::Screen(Screen::Overview, None);
+        match event {
+            HostEvent::Admitted { session, label, servers } => {
+                let lent: Vec<_> = servers.iter().map(|server| plain(server.as_str())).collect();
+                let title = notice.began.with(&[("name", &plain(&label))]);
+                self.names.insert(session, label);
+                if self.wanted().session_began && self.has_room() {
+                    self.show(&title, &notice.lent.with(&[("servers", &lent.join(", "))]), false, overview);
+                }
+            }
+            HostEvent::Ended { session, reason } => {
+                let Some(label) = self.names.remove(&session) else { return };
+                if self.wanted().session_ended && self.has_room() {
+                    self.show(&notice.ended.with(&[("name", &plain(&label))]), &reason, false, overview);
+                }
+            }
+            HostEvent::ToolChanged { server, tool, .. } => {
+                if self.wanted().tool_changed && self.has_room() {
+                    let body = notice
+                        .tool_suspended
+                        .with(&[("tool", &plain(&tool)), ("server", &plain(server.as_str()))]);
+                    let to = Click::Screen(Screen::Servers, Some(server.to_string()));
+                    self.show(&notice.tool_changed, &body, false, to);
+                }
+            }
+            HostEvent::KeychainUnavailable { reason } => {
+                if self.has_room() {
+                    self.show(&notice.trouble, &reason, false, overview);
+                }
+            }
+            _ => {}
+        }
+        // Sessions whose end was missed are not kept for ever.
+        if self.names.len() > 1000 {
+            let up: Vec<_> =
+                host.live().sessions.iter().map(|session| SessionId(session.session.id)).collect();
+            self.names.retain(|session, _| up.contains(session));
+        }
+    }
+
+    /// What the person wants to be told of.
+    fn wanted(&self) -> NotifyChoice {
+        self.app.state::<Desk>().settings().notify
+    }
+
+    /// Whether there have not been too many lately.
+    fn has_room(&mut self) -> bool {
+        let now = Instant::now();
+        self.recent.retain(|at| now.duration_since(*at) < SPAN);
+        let room = self.recent.len() < MOST;
+        if room {
+            self.recent.push(now);
+        }
+        room
+    }
+
+    /// Shows a notification, and follows it until it is gone, clicked, or cancelled by what is returned.
+    fn show(&self, title: &str, body: &str, lasting: bool, click: Click) -> CancellationToken {
+        let mut notification = Notification::new();
+        notification
+            .appname("Gatelodge")
+            .icon("gatelodge-desktop")
+            .summary(title)
+            .body(&escaped(body))
+            .action("default", "Open")
+            .hint(Hint::DesktopEntry("Gatelodge".to_owned()))
+            .urgency(if lasting { Urgency::Critical } else { Urgency::Normal })
+            .timeout(if lasting { Timeout::Never } else { Timeout::Default });
+        let gone = CancellationToken::new();
+        let (app, cancelled) = (self.app.clone(), gone.clone());
+        tauri::async_runtime::spawn(async move {
+            let handle = match notification.show_async().await {
+                Ok(handle) => handle,
+                Err(error) => {
+                    tracing::warn!(%error, "a notification cannot be shown");
+                    return;
+                }
+            };
+            let mut clicked = false;
+            let waiting = handle.wait_for_action_async(|response| {
+                clicked = matches!(response, NotificationResponse::Default | NotificationResponse::Action(_));
+            });
+            let ended = tokio::select! {
+                ended = tokio::time::timeout(FOLLOWED, waiting) => ended.is_ok(),
+                () = cancelled.cancelled() => false,
+            };
+            if !ended || clicked {
+                // Some services keep a notification after a click on it.
+                handle.close_async().await;
+            }
+            if clicked {
+                follow_click(&app, click);
+            }
+        });
+        gone
+    }
+}
+
+fn follow_click(app: &AppHandle, click: Click) {
+    match click {
+        Click::Prompt(id) => app.state::<Prompts>().order(Order::Show(Some(id))),
+        Click::Screen(screen, id) => app.state::<MainWindow>().open(app, Some(screen), id),
+    }
+}
+
+/// Notification services read a part of HTML in the body.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_markup() {
+        assert_eq!(escaped("<img src=x> & <b>"), "&lt;img src=x&gt; &amp; &lt;b&gt;");
+    }
+}
