@@ -59,6 +59,18 @@ describe('the prompt', () => {
     tell({ event: 'armed', id: 1, nonce: 'n1' });
     await waitFor(() => expect(approve()).toHaveProperty('disabled', false));
   });
+  it('stays armed and drawn when only numbers change', async () => {
+    await waitFor(() => expect(shown).toHaveBeenCalled());
+    tell({ event: 'armed', id: 1, nonce: 'n1' });
+    await waitFor(() => expect(approve()).toHaveProperty('disabled', false));
+    shown.mockClear();
+    tell({ event: 'show', prompt: view({ behind: 4 }) });
+    await screen.findByText('1 of 5');
+    expect(approve()).toHaveProperty('disabled', false);
+    tell({ event: 'show', prompt: view({ nonce: 'n2' }) });
+    await waitFor(() => expect(approve()).toHaveProperty('disabled', true));
+    await waitFor(() => expect(shown).toHaveBeenCalledOnce());
+  });
   it('is off again when the window loses the focus', async () => {
     tell({ event: 'armed', id: 1, nonce: 'n1' });
     await waitFor(() => expect(approve()).toHaveProperty('disabled', false));
