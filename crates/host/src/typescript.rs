@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use ts_rs::{Config, TS, TypeVisitor};
 
+use crate::approval::view::{PromptAnswer, PromptEvent};
 use crate::front_gate::GateChange;
 use crate::live::Live;
 use crate::manage::{Reply, Request};
@@ -31,6 +32,8 @@ pub fn declarations() -> String {
     declared.visit::<GateChange>();
     declared.visit::<KeychainState>();
     declared.visit::<Settings>();
+    declared.visit::<PromptEvent>();
+    declared.visit::<PromptAnswer>();
     let mut text = "// Made of the desktop's Rust types by `make types`. Changes belong there.\n".to_owned();
     for declaration in declared.declarations.values() {
         text.push('\n');

@@ -22,6 +22,9 @@ export type AgentSummary = {
 /** How a question was answered. */
 export type AnswerInLog = 'once' | 'session' | 'always' | 'denied' | 'ended' | 'blocked';
 
+/** An answer, in a word. */
+export type AnswerKind = 'once' | 'session' | 'always' | 'deny' | 'deny_and_end' | 'block';
+
 /** A text of at most so many bytes. */
 export type BoundedText = string;
 
@@ -155,14 +158,54 @@ export type Live = {
   links: LinkLive[];
 };
 
+/** Names one showing of one prompt. */
+export type Nonce = string;
+
 /** What the person is notified of. */
 export type NotifyChoice = { waiting: boolean; session_began: boolean; session_ended: boolean; tool_changed: boolean };
 
 /** Where a desktop can be reached: `tcp://HOST:PORT` and `ws(s)://HOST[:PORT][/PATH]` are signaling links, `http(s)://HOST[:PORT]` is a rendezvous. */
 export type PlaceUrl = string;
 
+/** An answer as a window gives it. */
+export type PromptAnswer =
+  | { answer: 'once' }
+  | { answer: 'session'; terms: Terms }
+  | { answer: 'always'; terms: Terms }
+  | { answer: 'deny' }
+  | { answer: 'deny_and_end' }
+  | { answer: 'block' };
+
+/** What a prompt's window is told. */
+export type PromptEvent =
+  | { event: 'show'; prompt: PromptView }
+  | { event: 'armed'; id: PromptId; nonce: Nonce }
+  | { event: 'disarmed'; id: PromptId }
+  | { event: 'none' };
+
 /** Names a prompt. */
 export type PromptId = number;
+
+/** The visible prompt, with all that it says. */
+export type PromptView = {
+  id: PromptId;
+  nonce: Nonce;
+  agent: string;
+  words: string;
+  name: string;
+  known: boolean;
+  namesake_words: string | null;
+  link: string;
+  path_kind: 'direct' | 'reflexive' | 'relayed' | '';
+  path: string;
+  subject: Subject;
+  servers: ServerDefinition[];
+  answers: AnswerKind[];
+  requests: number;
+  behind: number;
+  millis_left: number;
+  millis: number;
+};
 
 /** The rendezvous that the person chose. */
 export type RendezvousChoice = { use: 'none' } | { use: 'embedded' } | { use: 'url'; url: string };
@@ -348,8 +391,22 @@ export type Settings = {
 /** A folder and what may be done in it. */
 export type SharedFolder = { path: string; access: FolderAccess };
 
+/** A text as it is shown to the person: whole up to 8 MiB, and with its size, if that is more. */
+export type ShownText = { text: string; size: number; is_whole: boolean };
+
+/** What is asked. */
+export type Subject =
+  | { subject: 'pairing'; preset: Grant[]; namesake: string | null }
+  | { subject: 'unknown_agent'; link: string; servers: ServerId[]; stable: boolean; namesake: string | null }
+  | { subject: 'session'; server: ServerId }
+  | { subject: 'tool_call'; server: ServerId; tool: ShownText; arguments: ShownText; detail: ShownText | null }
+  | { subject: 'changed_tool'; server: ServerId; tool: ShownText; before: ShownText | null; now: ShownText };
+
 /** What is asked, in a word. */
 export type SubjectKind = 'pairing' | 'unknown_agent' | 'session' | 'tool_call' | 'changed_tool';
+
+/** Terms as a window gives them. */
+export type Terms = { label: string | null; grants: Grant[] };
 
 /** Light or dark. */
 export type Theme = 'system' | 'light' | 'dark';
