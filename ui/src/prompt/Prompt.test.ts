@@ -102,6 +102,14 @@ describe('the prompt', () => {
     await waitFor(() => expect(answers).toHaveLength(2));
     expect(answers.every(([, { answer }]) => answer === 'deny')).toBe(true);
   });
+  it('says what is wrong with the terms', async () => {
+    refuse = new PlatformError('not_allowed', 'another agent is known under that name');
+    await fireEvent.click(deny());
+    await screen.findByText('another agent is known under that name');
+    refuse = new PlatformError('not_allowed', '');
+    await fireEvent.click(deny());
+    await screen.findByText('That answer is not possible here.');
+  });
   it('forgets an early no when another prompt comes', async () => {
     refuse = new PlatformError('too_early', '');
     await fireEvent.click(deny());
