@@ -175,7 +175,7 @@ export type ActivityEvent =
   | {
       kind: 'approval-answered';
       subject: string;
-      answer: 'once' | 'always' | 'denied' | 'blocked';
+      answer: 'once' | 'session' | 'always' | 'denied' | 'ended' | 'blocked';
       by: 'person' | 'timeout' | 'policy';
     }
   | {
@@ -233,7 +233,7 @@ export type HostEvent =
   | { event: 'resumed'; session: SessionId; path: string }
   | { event: 'path_changed'; session: SessionId; path: string; kind: PathKind };
 
-// approval.rs; not serialised by the host yet.
+// approval.rs, approval/view.rs
 
 export interface ShownText {
   text: string;
@@ -242,7 +242,7 @@ export interface ShownText {
 }
 export type Subject =
   | { subject: 'pairing'; preset: Grant[]; namesake: Fingerprint | null }
-  | { subject: 'unknown_agent'; link: LinkId; servers: ServerId[]; stable: boolean; namesake: Fingerprint | null }
+  | { subject: 'unknown_agent'; link: string; servers: ServerId[]; stable: boolean; namesake: Fingerprint | null }
   | { subject: 'session'; server: ServerId }
   | {
       subject: 'tool_call';
@@ -257,9 +257,7 @@ export interface Terms {
   grants: Grant[];
 }
 
-// From here on: of the shell, or to come from the host.
-
-/** An answer. `session` and `deny_and_end` are more than the host's `Answer` has now. */
+/** An answer. */
 export type PromptAnswer =
   | { answer: 'once' }
   | { answer: 'session'; terms: Terms }
@@ -281,9 +279,9 @@ export interface PromptView {
   known: boolean;
   /** The known agent that `Subject.namesake` speaks of. */
   namesake_words: string | null;
-  /** The way it came: the link, and the kind of path. */
+  /** The way it came: the link, and the kind of path. Empty if they are not known. */
   link: LinkId;
-  path_kind: PathKind;
+  path_kind: PathKind | '';
   path: string;
   subject: Subject;
   /** The servers that could be lent, for the terms. */
