@@ -1,9 +1,12 @@
-//! The rules of ARCHITECTURE.md that the manifests can show: who may depend on whom.
+//! Rules of the tree that its files can show: who may depend on whom, and that what is generated is up to date.
 
 #![expect(clippy::unwrap_used, reason = "in a test, an error that nobody expects is a failure")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
+
+use sha2::{Digest, Sha256};
 
 /// The normal and build dependencies of each workspace member. What tests use is theirs.
 fn dependencies() -> BTreeMap<String, Vec<String>> {
@@ -69,4 +72,30 @@ fn the_wire_crate_neither_waits_nor_reads() {
     for absent in ["tokio", "async-trait", "futures-util", "socket2", "tracing"] {
         assert!(!dependencies["gatelodge-wire"].contains(&absent.to_owned()), "wire depends on {absent}");
     }
+}
+
+/// What `icons/render` noted: the sum of each source and of each rendered icon.
+#[test]
+fn the_icons_are_rendered_from_their_sources() {
+    let icons = Path::new(env!("CARGO_MANIFEST_DIR")).join("../icons");
+    let noted = std::fs::read_to_string(icons.join("rendered.sha256")).unwrap();
+    let noted: BTreeMap<&str, &str> =
+        noted.lines().map(|line| line.split_once("  ").unwrap()).map(|(sum, file)| (file, sum)).collect();
+    for (file, sum) in &noted {
+        let now = Sha256::digest(std::fs::read(icons.join(file)).unwrap());
+        let now: String = now.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(&now, sum, "{file} is not what icons/render made or read; run it");
+    }
+    let mut there = BTreeSet::new();
+    for folder in ["", "tray/"] {
+        for entry in std::fs::read_dir(icons.join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            there.insert(format!("{folder}{name}"));
+        }
+    }
+    for file in ["render", "rendered.sha256", "tray"] {
+        assert!(there.remove(file), "icons/{file} is missing");
+    }
+    let noted: BTreeSet<String> = noted.into_keys().map(str::to_owned).collect();
+    assert_eq!(there, noted, "icons/render does not know these, or made others");
 }

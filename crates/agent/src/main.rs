@@ -10,6 +10,8 @@ mod files;
 mod host;
 mod identity;
 mod known;
+#[cfg(feature = "manual")]
+mod manual;
 mod pair;
 mod place;
 mod stdio;
@@ -87,6 +89,9 @@ enum Action {
         #[command(flatten)]
         profile: Profile,
     },
+    #[cfg(feature = "manual")]
+    #[command(hide = true)]
+    Manual(manual::Manual),
 }
 
 fn main() -> ExitCode {
@@ -143,6 +148,8 @@ async fn run(action: Action) -> Result<(), Failure> {
         Action::Desktops(options) => desktops::run(options),
         Action::Doctor(options) => doctor::run(options).await,
         Action::Forget { desktop, profile } => desktops::forget(&desktop, &profile),
+        #[cfg(feature = "manual")]
+        Action::Manual(options) => manual::write(&options),
     }
 }
 
