@@ -49,6 +49,11 @@ test: ## Everything that CI checks: formatting, lints, docs, all tests
 	cargo test --workspace --locked
 	cd ui && npm ci --no-audit --no-fund --silent && npm run --silent check && npm run --silent test:browser
 
+.PHONY: types
+types: ## The interface's types anew, after a change of the desktop's
+	@scripts/prepare build
+	GATELODGE_RENEW_TYPES=1 cargo test --quiet --locked --package gatelodge-tests --test types
+
 .PHONY: screenshots
 screenshots: ## Pictures of every screen of the interface, into ui/screenshots
 	@scripts/prepare test

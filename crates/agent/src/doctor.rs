@@ -129,7 +129,7 @@ async fn way(places: Vec<Place>, identity: Option<Identity>, stun: Vec<String>) 
         })
         .collect();
     let looking = join_all(links.iter().map(|(id, place)| link(id, place, &identity)));
-    let asking = network(Network { identity: &identity, rendezvous, options, stun });
+    let asking = network(Network { identity: &identity, rendezvous, options, stun, ice_servers: Vec::new() });
     let (mut checks, asked) = tokio::join!(looking, asking);
     checks.extend(unknown);
     checks.extend(asked);

@@ -19,11 +19,12 @@ mod recorder;
 mod tests;
 
 pub use chain::{ChainHead, ChainVerdict};
-pub use query::{ActivityFilter, ActivityRow};
+pub use query::{ActivityFilter, ActivityRow, CallCounts};
 pub use recorder::{Activity, ActivityRecorder};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct ActivityEntry {
     /// When.
     pub at: Timestamp,
@@ -31,7 +32,7 @@ pub struct ActivityEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<u64>,
     /// Which agent did it or had it done to it.
-    #[serde(default, with = "agent_text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Fingerprint>,
     /// To which server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +74,7 @@ impl ActivityEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum ActivityEvent {
     /// An agent's identity is proved, and its session begins.
     SessionBegun {
@@ -104,6 +106,7 @@ pub enum ActivityEvent {
         method: BriefText,
         /// The tool, or the resource.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
         target: Option<BriefText>,
         /// Bytes of the request.
         request_bytes: u64,
@@ -113,6 +116,7 @@ pub enum ActivityEvent {
         outcome: CallOutcome,
         /// The arguments. They are dropped unless the person turned recording them on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
         arguments: Option<ArgumentsText>,
     },
     /// Requests that were refused like others shortly before, and have no entries of their own: an agent that is refused
@@ -162,6 +166,7 @@ impl ActivityEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(rename = "AnswerInLog"))]
 pub enum Answer {
     /// Yes, this once.
     Once,
@@ -181,6 +186,7 @@ pub enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum DecidedBy {
     /// The person.
     Person,
@@ -194,6 +200,7 @@ pub enum DecidedBy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum CallOutcome {
     /// The server answered.
     Answered,
@@ -207,10 +214,24 @@ pub enum CallOutcome {
     Interrupted,
 }
 
+impl CallOutcome {
+    /// Returns its name, as it is in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// What the person changed about an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum AgentChange {
     /// It is trusted now.
     Trusted,
@@ -233,6 +254,7 @@ pub type ArgumentsText = BoundedText<4096>;
 /// A text of at most so many bytes. A longer one is cut and ends with `...`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct BoundedText<const MAX: usize>(String);
 
 /// What a text that was cut ends with.
@@ -267,28 +289,5 @@ impl<const MAX: usize> From<BoundedText<MAX>> for String {
 impl<const MAX: usize> fmt::Display for BoundedText<MAX> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(&self.0)
-    }
-}
-
-/// An agent's fingerprint in its text form.
-mod agent_text {
-    use gatelodge_wire::Fingerprint;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(
-        agent: &Option<Fingerprint>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match agent {
-            Some(agent) => serializer.collect_str(agent),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Fingerprint>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }
 }

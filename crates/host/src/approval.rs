@@ -58,6 +58,7 @@ pub struct Request {
 
 /// Names one showing of one prompt. Whoever has it has seen the prompt; nobody can guess it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct Nonce([u8; 16]);
 
 impl Nonce {
@@ -141,6 +142,7 @@ pub struct Waiting {
 /// Names a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "number"))]
 pub struct PromptId(u64);
 
 impl PromptId {

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatelodge_wire::IceServer;
 pub use kept::keychain_trouble;
 use mcp_webrtc::Identity;
 pub use mcp_webrtc::diagnosis::{Check, CheckState};
@@ -84,28 +85,46 @@ pub async fn offline(options: Offline) -> Vec<Check> {
         }
     };
     let shell = LoginShell::of_user(guard);
-    let examined = Examined { kept, keychain, identity: None, servers, links, open: None, stun, ca_files };
-    let (environment, rest) = (shell.environment(), examined.examine());
+    let examined = Examined {
+        kept,
+        keychain,
+        identity: None,
+        servers,
+        links,
+        open: None,
+        stun,
+        ice_servers: Vec::new(),
+        ca_files,
+    };
+    let (environment, rest) = (shell.environment(), examined.examine(&|_| {}));
     // The shell is asked while everything else is looked at.
     let ((mut found, examined), environment) = tokio::join!(rest, environment);
     found.extend(servers::checks(&examined.servers, &examined.kept, &environment).await);
     finish(checks, found)
 }
 
-/// Looks at a desktop that runs.
-pub(crate) async fn running(desktop: &Arc<Desktop>) -> Vec<Check> {
-    let mut checks = vec![Check::ok(
-        "desktop",
-        format!("a desktop is running, with {} sessions", desktop.sessions.all().len()),
-    )];
-    match desktop.kept.store.directory() {
-        Some(folder) => checks.push(kept::database(folder)),
-        None => checks.push(Check::skipped("database", "this desktop keeps nothing (--ephemeral)")),
+/// Looks at a desktop that runs. `progress` is told each finding as soon as there is one; they come in another order than they
+/// are returned in.
+pub(crate) async fn running(desktop: &Arc<Desktop>, progress: &Progress<'_>) -> Vec<Check> {
+    let found = |check: Check| {
+        tell(progress, std::slice::from_ref(&check));
+        check
+    };
+    let running = format!("a desktop is running, with {} sessions", desktop.sessions.all().len());
+    let mut checks = vec![found(Check::ok("desktop", running))];
+    checks.push(found(match desktop.kept.store.directory() {
+        Some(folder) => kept::database(folder),
+        None => Check::skipped("database", "this desktop keeps nothing (--ephemeral)"),
+    }));
+    if desktop.front_gate.state().is_closed() {
+        let (closed, advice) =
+            ("the gate is closed, so that no agent can come in", "open it: gatelodge host gate open");
+        checks.push(found(Check::warning("gate", closed, advice)));
     }
     let (servers, links) = match (desktop.servers().await, desktop.links().await) {
         (Ok(servers), Ok(links)) => (servers, links),
         (Err(error), _) | (_, Err(error)) => {
-            checks.push(kept::database_failed(&error));
+            checks.push(found(kept::database_failed(&error)));
             return finish(checks, Vec::new());
         }
     };
@@ -117,30 +136,43 @@ pub(crate) async fn running(desktop: &Arc<Desktop>) -> Vec<Check> {
         links,
         open: Some(desktop.open_links().into_iter().collect()),
         stun: desktop.stun.clone(),
+        ice_servers: desktop.in_force.ice_servers(),
         ca_files: desktop.ca_files.clone(),
     };
-    let (rest, environment) = (examined.examine(), desktop.launcher.environment());
-    let ((mut found, examined), environment) = tokio::join!(rest, environment);
-    found.extend(servers::checks(&examined.servers, &examined.kept, &environment).await);
-    finish(checks, found)
+    let (rest, environment) = (examined.examine(progress), desktop.launcher.environment());
+    let ((mut more, examined), environment) = tokio::join!(rest, environment);
+    let servers = servers::checks(&examined.servers, &examined.kept, &environment).await;
+    tell(progress, &servers);
+    more.extend(servers);
+    finish(checks, more)
 }
 
 async fn keychain_alone(keychain: Arc<dyn Keychain>) -> Vec<Check> {
     kept::keychain(keychain, None).await.0
 }
 
-/// Puts findings together, with the home directory as people write it.
+/// Who is told of findings while others are still looked for.
+pub(crate) type Progress<'a> = dyn Fn(&Check) + Send + Sync + 'a;
+
+fn tell(progress: &Progress<'_>, checks: &[Check]) {
+    checks.iter().cloned().map(with_short_home).for_each(|check| progress(&check));
+}
+
+/// Puts findings together.
 fn finish(mut checks: Vec<Check>, more: Vec<Check>) -> Vec<Check> {
     checks.extend(more);
+    checks.into_iter().map(with_short_home).collect()
+}
+
+/// Writes the home directory as people do.
+fn with_short_home(mut check: Check) -> Check {
     let home = crate::upstream::home().display().to_string();
     // A home of "/" is nobody's.
     if home.len() > 1 {
-        for check in &mut checks {
-            check.found = check.found.replace(&home, "~");
-            check.advice = check.advice.replace(&home, "~");
-        }
+        check.found = check.found.replace(&home, "~");
+        check.advice = check.advice.replace(&home, "~");
     }
-    checks
+    check
 }
 
 /// What both ways of looking have in common.
@@ -154,17 +186,32 @@ struct Examined {
     /// Where links are reached, while the desktop runs.
     open: Option<HashMap<LinkId, String>>,
     stun: Vec<String>,
+    /// The STUN and TURN servers of the settings.
+    ice_servers: Vec<IceServer>,
     ca_files: Vec<PathBuf>,
 }
 
 impl Examined {
     /// Looks at all but the servers, which need the login shell's answer.
-    async fn examine(self) -> (Vec<Check>, Self) {
+    async fn examine(self, progress: &Progress<'_>) -> (Vec<Check>, Self) {
         let (mut checks, identity) = kept::keychain(Arc::clone(&self.keychain), self.identity.clone()).await;
+        tell(progress, &checks);
         let usable = checks.iter().all(|check| check.id != "keychain" || check.state == CheckState::Ok);
-        let (trusted, network) = tokio::join!(kept::agents(&self.kept.trust, usable), self.network(identity));
+        let links = links::checks(&self.links, self.open.as_ref());
+        tell(progress, &links);
+        let trusted = async {
+            let trusted = kept::agents(&self.kept.trust, usable).await;
+            tell(progress, &trusted);
+            trusted
+        };
+        let network = async {
+            let network = self.network(identity).await;
+            tell(progress, &network);
+            network
+        };
+        let (trusted, network) = tokio::join!(trusted, network);
         checks.extend(trusted);
-        checks.extend(links::checks(&self.links, self.open.as_ref()));
+        checks.extend(links);
         checks.extend(network);
         (checks, self)
     }
@@ -178,6 +225,7 @@ impl Examined {
         }
         let places = links::rendezvous(&self.links, self.open.as_ref());
         let rendezvous = places.into_iter().map(|(prefix, url)| (prefix, url, None)).collect();
-        network(Network { identity: &identity, rendezvous, options, stun: self.stun.clone() }).await
+        let (stun, ice_servers) = (self.stun.clone(), self.ice_servers.clone());
+        network(Network { identity: &identity, rendezvous, options, stun, ice_servers }).await
     }
 }

@@ -19,6 +19,7 @@ const BACKLOG: usize = 1024;
 /// Names a session within one run of the desktop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "number"))]
 pub struct SessionId(pub u64);
 
 impl std::fmt::Display for SessionId {
@@ -30,6 +31,7 @@ impl std::fmt::Display for SessionId {
 /// Something that happened. The list is closed: who shows events decides about each of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum HostEvent {
     /// A link is open.
     LinkUp {
@@ -134,6 +136,7 @@ pub enum HostEvent {
         /// The addresses between which packets travel now.
         path: String,
         /// `direct`, `reflexive` (through a NAT) or `relayed`.
+        #[cfg_attr(feature = "typescript", ts(type = "'direct' | 'reflexive' | 'relayed'"))]
         kind: String,
     },
     /// A session has ended.

@@ -32,6 +32,7 @@ const CLOSED: &str = "the desktop's user has closed its gate; nobody is let in u
 /// How the gate is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "gate", rename_all = "lowercase")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum GateState {
     /// Agents may come in, as far as they are let in.
     Open,
@@ -60,6 +61,7 @@ impl GateState {
 /// What the person makes of the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "gate", rename_all = "snake_case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum GateChange {
     /// Open.
     Open,

@@ -10,9 +10,9 @@ use crate::time::Timestamp;
 
 /// What one agent may do with one server. Without a grant it may do nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Grant {
     /// Whose grant it is.
-    #[serde(with = "fingerprint_text")]
     pub agent: Fingerprint,
     /// What it is for.
     pub server: ServerId,
@@ -43,6 +43,7 @@ pub struct Grant {
 /// Whether the person is asked when the agent opens a connection to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum EntryRule {
     /// The agent may come in unasked.
     #[default]
@@ -53,6 +54,7 @@ pub enum EntryRule {
 
 /// Which tools an agent may call.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ToolRules {
     /// For tools that have no rule of their own.
     #[serde(default)]
@@ -72,6 +74,7 @@ impl ToolRules {
 /// What happens when an agent calls a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum ToolRule {
     /// It is called.
     Allow,
@@ -85,6 +88,7 @@ pub enum ToolRule {
 /// The definition of a tool as it was when the person lent it: SHA-256 of its canonical JSON (RFC 8785).
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct ToolPin(pub [u8; 32]);
 
 impl From<ToolPin> for String {
@@ -114,22 +118,5 @@ impl TryFrom<String> for ToolPin {
 impl std::fmt::Debug for ToolPin {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&String::from(*self))
-    }
-}
-
-/// A fingerprint in its text form.
-mod fingerprint_text {
-    use gatelodge_wire::Fingerprint;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(
-        fingerprint: &Fingerprint,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(fingerprint)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

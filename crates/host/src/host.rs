@@ -229,7 +229,12 @@ impl Host {
 
     /// Looks for what keeps agents out, or from what they are lent. Takes up to 20 s.
     pub async fn diagnose(&self) -> Vec<Check> {
-        diagnosis::running(&self.desktop).await
+        self.diagnose_with(|_| {}).await
+    }
+
+    /// Like [`Host::diagnose`], and tells each finding as soon as there is one.
+    pub async fn diagnose_with(&self, progress: impl Fn(&Check) + Send + Sync) -> Vec<Check> {
+        diagnosis::running(&self.desktop, &progress).await
     }
 
     /// Ends all sessions and servers, writes the log out, and waits for it. Idempotent.

@@ -55,6 +55,8 @@ mod settings;
 mod store;
 mod time;
 pub mod trust;
+#[cfg(feature = "typescript")]
+pub mod typescript;
 pub mod upstream;
 
 pub use desktop::{Transient, least_grant};

@@ -13,6 +13,7 @@ use crate::server::{ServerId, ServerIdError};
 /// or a digit, up to 64 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct LinkId(ServerId);
 
 impl LinkId {
@@ -60,6 +61,7 @@ pub enum LinkIdError {
 
 /// One way in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LinkDefinition {
     /// What commands and the log name it by.
     pub id: LinkId,
@@ -81,6 +83,7 @@ pub struct LinkDefinition {
 /// How signaling comes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum LinkKind {
     /// JSON lines over TCP, as the Python packages speak them.
     Tcp {
@@ -110,6 +113,7 @@ pub const EMBEDDED_PORT: u16 = 7424;
 /// Who may come in through a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum LinkPolicy {
     /// Known agents; for any other one the person is asked.
     AskUnknown,

@@ -23,6 +23,7 @@ use crate::time::Timestamp;
 
 /// What changes from second to second.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Live {
     /// How the gate is.
     pub gate: GateState,
@@ -51,6 +52,7 @@ impl Live {
 
 /// A session, with how busy it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SessionLive {
     /// What is listed of it.
     #[serde(flatten)]
@@ -63,6 +65,7 @@ pub struct SessionLive {
 
 /// A server, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ServerLive {
     /// Which one.
     pub server: ServerId,
@@ -74,6 +77,7 @@ pub struct ServerLive {
 
 /// That a server ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Crash {
     /// When.
     pub at: Timestamp,
@@ -83,6 +87,7 @@ pub struct Crash {
 
 /// An agent, as it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct AgentLive {
     /// Which one.
     pub agent: Fingerprint,
@@ -94,6 +99,7 @@ pub struct AgentLive {
 
 /// A link, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct LinkLive {
     /// Which one.
     pub link: LinkId,
@@ -105,6 +111,7 @@ pub struct LinkLive {
 /// How a link is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum LinkState {
     /// Agents reach this desktop by it.
     Open {

@@ -4,6 +4,7 @@
 //! socket), or on the database while none runs. The terminal and the tray app both manage the desktop this way; prompts
 //! are answered only where they are shown.
 
+mod export;
 mod kept;
 mod perform;
 mod probe;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use gatelodge_wire::{Fingerprint, PlaceUrl};
 use serde::{Deserialize, Serialize};
 
+use crate::activity::{ActivityFilter, ActivityRow, CallCounts};
 use crate::diagnosis::Check;
 use crate::event::SessionId;
 use crate::front_gate::{GateChange, GateState};
@@ -35,6 +37,7 @@ pub use socket::{SocketError, ask_running};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum Request {
     /// Who this desktop is and what is going on.
     Status,
@@ -144,8 +147,17 @@ pub enum Request {
         limit: usize,
         /// Only what lies before this entry, for the next page.
         before: Option<u64>,
-        /// Only one agent's.
-        agent: Option<Fingerprint>,
+        /// Which entries.
+        #[serde(flatten)]
+        filter: ActivityFilter,
+    },
+    /// Counts the calls in the activity log over time.
+    ActivityCounts {
+        /// In how many equal spans of the time from `from` to `to`; 500 at most.
+        buckets: usize,
+        /// Which calls.
+        #[serde(flatten)]
+        filter: ActivityFilter,
     },
     /// Checks the activity log's chain.
     VerifyActivity,
@@ -158,6 +170,9 @@ pub enum Request {
     ExportActivity {
         /// An absolute path; the file must not exist.
         path: PathBuf,
+        /// Which entries.
+        #[serde(flatten)]
+        filter: ActivityFilter,
     },
     /// Keeps a secret that definitions refer to as `${secret:NAME}`.
     PutSecret {
@@ -194,6 +209,7 @@ pub enum Request {
 /// A secret on its way to the keychain. It can't be printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct SecretText(pub String);
 
 impl std::fmt::Debug for SecretText {
@@ -206,6 +222,7 @@ impl std::fmt::Debug for SecretText {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum Reply {
     /// It was done, and there is nothing to tell.
     Done,
@@ -236,8 +253,8 @@ pub enum Reply {
         server: String,
         /// The protocol revision that it speaks.
         protocol: String,
-        /// Its tools' names.
-        tools: Vec<String>,
+        /// Its tools.
+        tools: Vec<ToolSummary>,
     },
     /// The known agents.
     Agents {
@@ -280,7 +297,12 @@ pub enum Reply {
     /// A part of the activity log.
     Activity {
         /// Newest first.
-        entries: Vec<serde_json::Value>,
+        entries: Vec<ActivityRow>,
+    },
+    /// Calls over time.
+    ActivityCounts {
+        /// One for each span, the oldest first.
+        counts: Vec<CallCounts>,
     },
     /// The activity log's chain.
     Verified {
@@ -328,6 +350,7 @@ pub enum Reply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum FailureCause {
     /// The keychain or the database cannot be used.
     Storage,
@@ -337,8 +360,26 @@ pub enum FailureCause {
     Other,
 }
 
+/// A tool as a probe found it. Its texts are the server's own, cut to what people read, and without characters that could
+/// mislead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct ToolSummary {
+    /// Its name.
+    pub name: String,
+    /// Its name for people, if it has one.
+    pub title: Option<String>,
+    /// What it says about itself.
+    pub description: Option<String>,
+    /// Whether it says that it changes nothing.
+    pub read_only: Option<bool>,
+    /// Whether it says that it may destroy something.
+    pub destructive: Option<bool>,
+}
+
 /// An agent as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct AgentSummary {
     /// Its certificate.
     pub fingerprint: String,
@@ -347,6 +388,7 @@ pub struct AgentSummary {
     /// What the person calls it.
     pub label: String,
     /// `trusted` or `blocked`.
+    #[cfg_attr(feature = "typescript", ts(type = "'trusted' | 'blocked'"))]
     pub state: String,
     /// When it was let in for good; `None` for one that never was.
     pub since: Option<Timestamp>,
@@ -357,6 +399,7 @@ pub struct AgentSummary {
 /// A time in milliseconds, to a hundredth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "f64", into = "f64")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "number"))]
 pub struct RoundTrip(Duration);
 
 impl RoundTrip {
@@ -386,6 +429,7 @@ impl From<RoundTrip> for f64 {
 
 /// A session as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SessionSummary {
     /// Its number.
     pub id: u64,
@@ -399,6 +443,7 @@ pub struct SessionSummary {
     pub path: String,
     /// `direct`, `reflexive` (through a NAT) or `relayed`; empty until it was measured.
     #[serde(default)]
+    #[cfg_attr(feature = "typescript", ts(type = "'direct' | 'reflexive' | 'relayed' | ''"))]
     pub kind: String,
     /// How this side came to its address: `host`, `reflexive` or `relayed`; empty until it was measured.
     #[serde(default)]

@@ -66,6 +66,7 @@ struct Open {
 
 /// An invitation as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 pub struct InvitationSummary {
     /// Its public id.
     pub id: String,

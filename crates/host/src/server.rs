@@ -15,6 +15,7 @@ const MAX_ID: usize = 64;
 /// 64 characters. Agents name servers by it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct ServerId(String);
 
 impl ServerId {
@@ -84,6 +85,7 @@ pub enum ServerIdError {
 
 /// One local MCP server that may be lent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ServerDefinition {
     /// What agents name it by.
     pub id: ServerId,
@@ -100,6 +102,7 @@ pub struct ServerDefinition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum ServerKind {
     /// The built-in file server.
     Files {
@@ -118,12 +121,14 @@ pub enum ServerKind {
         env: BTreeMap<String, String>,
         /// Where it runs; the home directory if not given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
         cwd: Option<PathBuf>,
     },
 }
 
 /// A folder and what may be done in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SharedFolder {
     /// An absolute path.
     pub path: PathBuf,
@@ -135,6 +140,7 @@ pub struct SharedFolder {
 /// What may be done in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum FolderAccess {
     /// Reading and listing. The default, since least is preset.
     #[default]

@@ -15,6 +15,7 @@ pub use check::SettingsError;
 /// What the person decided about the application itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Settings {
     /// How the gate is when the desktop starts. Defaults to what it was before.
     pub gate_at_start: GateAtStart,
@@ -32,6 +33,7 @@ pub struct Settings {
     pub activity_bytes: u64,
     /// How long a prompt waits for its answer, in whole seconds; none is "deny". Defaults to 60 s.
     #[serde(with = "seconds")]
+    #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub approval_timeout: Duration,
     /// What the person is notified of.
     pub notify: NotifyChoice,
@@ -61,6 +63,7 @@ impl Default for Settings {
 /// How the gate is when the desktop starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum GateAtStart {
     /// Open.
     Open,
@@ -74,6 +77,7 @@ pub enum GateAtStart {
 /// The rendezvous that the person chose.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "use", rename_all = "lowercase")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum RendezvousChoice {
     /// None.
     #[default]
@@ -90,6 +94,7 @@ pub enum RendezvousChoice {
 /// A STUN or TURN server that the person chose.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(rename = "IceServer"))]
 pub struct IceServerSetting {
     /// Where it is: `stun:HOST[:PORT]` or `turn[s]:HOST[:PORT][?transport=udp|tcp]`.
     pub url: String,
@@ -102,6 +107,7 @@ pub struct IceServerSetting {
 /// What the person is notified of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct NotifyChoice {
     /// Something waits for an answer.
     pub waiting: bool,
@@ -123,6 +129,7 @@ impl Default for NotifyChoice {
 /// Light or dark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum Theme {
     /// As the system has it.
     #[default]
@@ -136,6 +143,7 @@ pub enum Theme {
 /// How much room things take in the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum Density {
     /// More.
     #[default]

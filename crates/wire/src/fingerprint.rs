@@ -34,6 +34,7 @@ const SHOWN: usize = 16;
 /// assert!(fingerprint.words().matches(&fingerprint));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct Fingerprint([u8; LEN]);
 
 impl Fingerprint {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
+use gatelodge_host::activity::{ActivityFilter, CallOutcome};
 use gatelodge_host::manage::{AgentSummary, FailureCause, Reply, Request, SecretText};
 use gatelodge_host::{
     EMBEDDED_PORT, EntryRule, Fingerprint, FolderAccess, GateChange, Grant, LinkDefinition, LinkId, LinkKind,
@@ -276,9 +277,8 @@ pub(crate) enum Activity {
         /// Only before the entry of this number
         #[arg(long)]
         before: Option<u64>,
-        /// Only one agent's, by name or fingerprint
-        #[arg(long)]
-        agent: Option<String>,
+        #[command(flatten)]
+        filter: Filter,
     },
     /// Check that no entry was changed or removed
     Verify,
@@ -288,11 +288,76 @@ pub(crate) enum Activity {
         #[arg(long)]
         days: Option<u32>,
     },
-    /// Write all entries to a new file, as JSON lines
+    /// Write entries to a new file, as JSON lines
     Export {
         /// The file
         file: PathBuf,
+        #[command(flatten)]
+        filter: Filter,
     },
+}
+
+/// Which entries of the log.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Filter {
+    /// Only one agent's, by name or fingerprint
+    #[arg(long)]
+    agent: Option<String>,
+    /// Only those of one server
+    #[arg(long)]
+    server: Option<ServerId>,
+    /// Only calls of one tool
+    #[arg(long)]
+    tool: Option<String>,
+    /// Only calls that ended like this
+    #[arg(long, value_enum)]
+    outcome: Option<Outcome>,
+    /// Only those of the last minutes, hours or days, such as 90m, 8h or 7d
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    last: Option<Duration>,
+    /// Only those with this text somewhere
+    #[arg(long)]
+    text: Option<String>,
+}
+
+impl Filter {
+    async fn resolve(self, desk: &super::Desk) -> Result<ActivityFilter, Failure> {
+        let agent = match self.agent {
+            Some(agent) => Some(find(desk, &agent).await?),
+            None => None,
+        };
+        Ok(ActivityFilter {
+            agent,
+            server: self.server,
+            tool: self.tool,
+            outcome: self.outcome.map(CallOutcome::from),
+            from: self.last.map(|span| Timestamp::now().before(span)),
+            text: self.text,
+            ..ActivityFilter::default()
+        })
+    }
+}
+
+/// How a call ended, as the command line names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Outcome {
+    Answered,
+    Failed,
+    Denied,
+    Cancelled,
+    Interrupted,
+}
+
+impl From<Outcome> for CallOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Answered => Self::Answered,
+            Outcome::Failed => Self::Failed,
+            Outcome::Denied => Self::Denied,
+            Outcome::Cancelled => Self::Cancelled,
+            Outcome::Interrupted => Self::Interrupted,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -373,12 +438,8 @@ async fn request(desk: &super::Desk, manage: Manage) -> Result<Request, Failure>
         Manage::Invitations(invitations) => invitations.request(),
         Manage::Sessions(Sessions::List) => Request::Sessions,
         Manage::Sessions(Sessions::End { id }) => Request::EndSession { session: SessionId(id) },
-        Manage::Activity(Activity::List { limit, before, agent }) => {
-            let agent = match agent {
-                Some(agent) => Some(find(desk, &agent).await?),
-                None => None,
-            };
-            Request::Activity { limit, before, agent }
+        Manage::Activity(Activity::List { limit, before, filter }) => {
+            Request::Activity { limit, before, filter: filter.resolve(desk).await? }
         }
         Manage::Gate { change: None } => Request::Gate,
         Manage::Gate { change: Some(gate) } => Request::SetGate { change: gate.change() },
@@ -390,7 +451,9 @@ async fn request(desk: &super::Desk, manage: Manage) -> Result<Request, Failure>
         },
         Manage::Activity(Activity::Verify) => Request::VerifyActivity,
         Manage::Activity(Activity::Prune { days }) => Request::PruneActivity { days },
-        Manage::Activity(Activity::Export { file }) => Request::ExportActivity { path: absolute(file)? },
+        Manage::Activity(Activity::Export { file, filter }) => {
+            Request::ExportActivity { path: absolute(file)?, filter: filter.resolve(desk).await? }
+        }
         Manage::Secrets(Secrets::List) => Request::Secrets,
         Manage::Secrets(Secrets::Set { name }) => {
             let value = std::io::read_to_string(std::io::stdin())

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use gatelodge_host::manage::Reply;
+use gatelodge_host::activity::ActivityRow;
+use gatelodge_host::manage::{Reply, ToolSummary};
 use gatelodge_host::{
     FolderAccess, GateState, Grant, HostEvent, LinkKind, LinkPolicy, ServerDefinition, ServerKind, ToolRule,
 };
@@ -31,7 +32,7 @@ fn write_reply(out: &mut String, reply: &Reply) -> std::fmt::Result {
         Reply::ServerLog { lines } => lines.iter().try_for_each(|line| writeln!(out, "{line}")),
         Reply::Probed { server, protocol, tools } => {
             writeln!(out, "{server}, MCP {protocol}")?;
-            tools.iter().try_for_each(|tool| writeln!(out, "  {tool}"))
+            tools.iter().try_for_each(|tool| write_tool(out, tool))
         }
         Reply::Agents { agents } if agents.is_empty() => writeln!(out, "no agents are known"),
         Reply::Agents { agents } => agents.iter().try_for_each(|agent| {
@@ -110,7 +111,7 @@ fn write_reply(out: &mut String, reply: &Reply) -> std::fmt::Result {
             }
             session.channels.iter().try_for_each(|server| writeln!(out, "  uses {server}"))
         }),
-        Reply::Activity { entries } => entries.iter().try_for_each(|entry| writeln!(out, "{entry}")),
+        Reply::Activity { entries } => entries.iter().try_for_each(|row| write_row(out, row)),
         Reply::Verified { entries, broken: None } => {
             writeln!(out, "{entries} entries, none changed or removed")
         }
@@ -121,6 +122,33 @@ fn write_reply(out: &mut String, reply: &Reply) -> std::fmt::Result {
         Reply::Secrets { names } => names.iter().try_for_each(|name| writeln!(out, "{name}")),
         _ => Ok(()),
     }
+}
+
+/// A tool with what it says about itself.
+fn write_tool(out: &mut String, tool: &ToolSummary) -> std::fmt::Result {
+    write!(out, "  {}", tool.name)?;
+    match (tool.read_only, tool.destructive) {
+        (Some(true), _) => write!(out, " (says that it changes nothing)")?,
+        (_, Some(true)) => write!(out, " (says that it may destroy something)")?,
+        _ => {}
+    }
+    writeln!(out)?;
+    let description = tool.description.iter().flat_map(|text| text.lines());
+    description.filter(|line| !line.trim().is_empty()).try_for_each(|line| writeln!(out, "      {line}"))
+}
+
+/// An entry of the log in one line: its number and time, then its members as they are in the log.
+fn write_row(out: &mut String, row: &ActivityRow) -> std::fmt::Result {
+    let members = match serde_json::to_value(&row.entry) {
+        Ok(serde_json::Value::Object(members)) => members,
+        // Entries are objects of texts and numbers.
+        _ => serde_json::Map::new(),
+    };
+    write!(out, "{} {} {}", row.seq, row.entry.at, row.entry.event.kind())?;
+    for (name, value) in members.iter().filter(|(name, _)| !matches!(name.as_str(), "at" | "kind")) {
+        write!(out, " {name}={value}")?;
+    }
+    writeln!(out)
 }
 
 /// How the gate is, in one line.

@@ -85,6 +85,8 @@ fn a_caller_hears_that_it_is_being_asked_and_can_withdraw_the_call() {
 
     // So does one when the agent has gone.
     client.begin("count", json!({}));
+    // The late answer may have had the choices of the question before shown once more.
+    terminal.shows("calls count of counting");
     terminal.shows(CHOICES);
     client.program.signal(Signal::SIGTERM);
     terminal.shows("the question is not open any more");

@@ -25,5 +25,6 @@ mod rendezvous;
 mod resuming;
 mod revocation;
 mod road;
+mod session_answers;
 mod terminal;
 mod terminal_prompts;

@@ -3,10 +3,12 @@
 use std::io::{self, Write};
 
 use gatelodge_wire::Fingerprint;
+use rusqlite::OptionalExtension;
 use rusqlite::types::Value;
+use serde::{Deserialize, Serialize};
 
-use super::ActivityEntry;
 use super::chain::{ChainHead, read, stored};
+use super::{ActivityEntry, CallOutcome};
 use crate::live::seen::Visits;
 use crate::server::ServerId;
 use crate::store::{Store, StoreError};
@@ -15,8 +17,13 @@ use crate::time::Timestamp;
 /// The most rows that one page has; they are all in memory at once.
 const MAX_PAGE: usize = 1000;
 
+/// The most spans that are counted at once; no window has room for more bars.
+const MAX_BUCKETS: usize = 500;
+
 /// Which rows are wanted. The default is all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields = nullable))]
 pub struct ActivityFilter {
     /// Of this agent.
     pub agent: Option<Fingerprint>,
@@ -24,30 +31,59 @@ pub struct ActivityFilter {
     pub server: Option<ServerId>,
     /// Of this kind ([`ActivityEvent::kind`](super::ActivityEvent::kind)).
     pub kind: Option<String>,
+    /// Calls of this tool, or of this resource.
+    pub tool: Option<String>,
+    /// Calls that ended like this.
+    pub outcome: Option<CallOutcome>,
     /// Not before this.
-    pub since: Option<Timestamp>,
+    pub from: Option<Timestamp>,
     /// Before this.
-    pub until: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+    /// With this text in any of their parts; capitals of the Latin alphabet make no difference.
+    pub text: Option<String>,
+    /// Agents whose name has that text, which the log does not know: what they did is found by it as well.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<Fingerprint>>", optional))]
+    pub named: Vec<Fingerprint>,
 }
 
 /// A row of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ActivityRow {
     /// Its number.
     pub seq: u64,
     /// What happened.
+    #[serde(flatten)]
     pub entry: ActivityEntry,
+}
+
+/// Calls in one span of time, by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct CallCounts {
+    /// The server answered.
+    pub answered: u64,
+    /// They failed, were cancelled or interrupted.
+    pub failed: u64,
+    /// They never reached the server.
+    pub denied: u64,
 }
 
 impl ActivityFilter {
     /// The filter as SQL, with its values; always at least one condition.
     fn sql(&self) -> (String, Vec<Value>) {
-        let conditions: [(&str, Option<Value>); 5] = [
+        let conditions: [(&str, Option<Value>); 7] = [
             ("agent = ?", self.agent.map(|agent| agent.to_string().into())),
             ("server = ?", self.server.as_ref().map(|server| server.as_str().to_owned().into())),
             ("kind = ?", self.kind.clone().map(Value::from)),
-            ("at >= ?", self.since.map(|since| since.as_millis().into())),
-            ("at < ?", self.until.map(|until| until.as_millis().into())),
+            ("json_extract(entry, '$.target') = ?", self.tool.clone().map(Value::from)),
+            (
+                "json_extract(entry, '$.outcome') = ?",
+                self.outcome.map(|outcome| outcome.as_str().to_owned().into()),
+            ),
+            ("at >= ?", self.from.map(|from| from.as_millis().into())),
+            ("at < ?", self.to.map(|to| to.as_millis().into())),
         ];
         let mut sql = "1".to_owned();
         let mut values = Vec::new();
@@ -58,8 +94,34 @@ impl ActivityFilter {
                 values.push(value);
             }
         }
+        if let Some(text) = self.text.as_ref().filter(|text| !text.is_empty()) {
+            sql.push_str(" AND (");
+            for agent in &self.named {
+                sql.push_str("agent = ? OR ");
+                values.push(agent.to_string().into());
+            }
+            // Most rows don't have the text at all, which is seen without taking them apart.
+            sql.push_str(
+                "entry LIKE ? ESCAPE '!' AND EXISTS
+                 (SELECT 1 FROM json_each(entry) WHERE key <> 'at' AND value LIKE ? ESCAPE '!'))",
+            );
+            let written = serde_json::Value::from(text.as_str()).to_string();
+            values.extend([pattern(&written[1..written.len() - 1]), pattern(text)]);
+        }
         (sql, values)
     }
+}
+
+/// What `LIKE` finds a text by, wherever it is.
+fn pattern(text: &str) -> Value {
+    let mut pattern = "%".to_owned();
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    (pattern + "%").into()
 }
 
 impl Store {
@@ -91,6 +153,52 @@ impl Store {
             found.push(ActivityRow { seq: read(seq), entry });
         }
         Ok(found)
+    }
+
+    /// Counts calls in `buckets` equal spans of the time from `filter.from` to `filter.to`, the oldest first. Without either
+    /// it is the whole time of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`].
+    pub fn count_activity(
+        &self,
+        filter: &ActivityFilter,
+        buckets: usize,
+    ) -> Result<Vec<CallCounts>, StoreError> {
+        let buckets = buckets.clamp(1, MAX_BUCKETS);
+        let mut counts = vec![CallCounts::default(); buckets];
+        let connection = self.connection();
+        let end = |order: &str| -> Result<i64, rusqlite::Error> {
+            let sql = format!("SELECT at FROM activity ORDER BY seq {order} LIMIT 1");
+            let at = connection.query_row(&sql, [], |row| row.get(0)).optional()?;
+            Ok(at.unwrap_or_default())
+        };
+        let from = filter.from.map_or_else(|| end("ASC"), |from| Ok(from.as_millis()))?;
+        let to = filter
+            .to
+            .map_or_else(|| end("DESC").map(|last| last.saturating_add(1)), |to| Ok(to.as_millis()))?;
+        let span = to.saturating_sub(from).max(1);
+        let (conditions, mut values) = filter.sql();
+        values.splice(0..0, [from, stored(buckets as u64), span].map(Value::from));
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT (at - ?) * ? / ? AS bucket, json_extract(entry, '$.outcome') AS outcome, count(*)
+             FROM activity WHERE {conditions} AND kind = 'call' GROUP BY bucket, outcome"
+        ))?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            let (bucket, outcome, calls): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let Some(count) = usize::try_from(bucket).ok().and_then(|bucket| counts.get_mut(bucket)) else {
+                continue;
+            };
+            let place = match outcome.as_str() {
+                "answered" => &mut count.answered,
+                "denied" => &mut count.denied,
+                _ => &mut count.failed,
+            };
+            *place += read(calls);
+        }
+        Ok(counts)
     }
 
     /// Returns who is in the log up to a row, with when each was last seen and how many calls it made.
@@ -139,7 +247,12 @@ impl Store {
         }
     }
 
-    fn export_page(&self, filter: &ActivityFilter, after: u64) -> Result<Vec<(u64, String)>, StoreError> {
+    /// Returns up to 1,000 rows after a number, oldest first, as lines; see [`Store::export_activity`].
+    pub(crate) fn export_page(
+        &self,
+        filter: &ActivityFilter,
+        after: u64,
+    ) -> Result<Vec<(u64, String)>, StoreError> {
         let (conditions, mut values) = filter.sql();
         values.push(stored(after).into());
         let connection = self.connection();

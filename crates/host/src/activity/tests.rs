@@ -164,16 +164,111 @@ fn pages_follow_each_other_without_gaps() {
     }
     assert_eq!(seen, (1..=25).rev().collect::<Vec<_>>());
     let some = ActivityFilter {
-        since: Some(Timestamp::from_millis(3)),
-        until: Some(Timestamp::from_millis(5)),
+        from: Some(Timestamp::from_millis(3)),
+        to: Some(Timestamp::from_millis(5)),
         agent: Some(Fingerprint::from_bytes([3; 32])),
         server: Some("notes".parse().unwrap()),
         kind: Some("call".to_owned()),
+        tool: Some("read_file".to_owned()),
+        outcome: Some(CallOutcome::Answered),
+        ..ActivityFilter::default()
     };
     let rows = store.activity(&some, None, 10).unwrap();
     assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [4, 3]);
     let nobody = ActivityFilter { agent: Some(Fingerprint::from_bytes([4; 32])), ..Default::default() };
     assert_eq!(store.activity(&nobody, None, 10).unwrap(), []);
+}
+
+/// Which of these entries a text finds, by number.
+fn found(store: &Store, text: &str, named: &[Fingerprint]) -> Vec<u64> {
+    let filter = ActivityFilter { text: Some(text.to_owned()), named: named.to_vec(), ..Default::default() };
+    let mut found: Vec<_> = store.activity(&filter, None, 100).unwrap().iter().map(|row| row.seq).collect();
+    found.reverse();
+    found
+}
+
+#[test]
+fn a_text_finds_what_an_entry_says_and_nothing_about_its_form() {
+    let store = Store::in_memory().unwrap();
+    let reason = ActivityEvent::SessionEnded { reason: r#"50% of "C:\dir" was_read!"#.into() };
+    let entries = [
+        call(17, "read_file"),
+        ActivityEntry::now(reason),
+        ActivityEntry::now(ActivityEvent::GrantsAltered).agent(Fingerprint::from_bytes([9; 32])),
+    ];
+    store.append_activity(&entries).unwrap();
+    assert_eq!(found(&store, "READ_FILE", &[]), [1]);
+    assert_eq!(found(&store, "notes", &[]), [1]);
+    assert_eq!(found(&store, r#""path":"a""#, &[]), [1]);
+    // Neither names of members nor times, nor characters that mean something to SQL.
+    for nothing in ["outcome", "target", "17", "read%file", "readXfile", "' OR 1=1 --"] {
+        assert_eq!(found(&store, nothing, &[]), [0; 0], "{nothing}");
+    }
+    for reason in ["50% of", r#""C:\"#, r"\dir", "was_read!", "%", "!"] {
+        assert_eq!(found(&store, reason, &[]), [2], "{reason}");
+    }
+    assert_eq!(found(&store, "grants-altered", &[]), [3]);
+    assert_eq!(found(&store, "laptop", &[Fingerprint::from_bytes([9; 32])]), [3]);
+    assert_eq!(found(&store, "", &[Fingerprint::from_bytes([9; 32])]), [1, 2, 3]);
+}
+
+#[test]
+fn calls_are_counted_over_time() {
+    let store = Store::in_memory().unwrap();
+    let ended = |at, outcome| {
+        let mut entry = call(at, "read_file");
+        if let ActivityEvent::Call { outcome: ended, .. } = &mut entry.event {
+            *ended = outcome;
+        }
+        entry
+    };
+    let other =
+        ActivityEntry { at: Timestamp::from_millis(105), ..ActivityEntry::now(ActivityEvent::GrantsAltered) };
+    let entries = [
+        ended(99, CallOutcome::Answered),
+        ended(100, CallOutcome::Answered),
+        other,
+        ended(109, CallOutcome::Denied),
+        ended(110, CallOutcome::Failed),
+        ended(119, CallOutcome::Interrupted),
+        ended(139, CallOutcome::Answered),
+        ended(140, CallOutcome::Answered),
+    ];
+    store.append_activity(&entries).unwrap();
+    let at = |at| Some(Timestamp::from_millis(at));
+    let filter = ActivityFilter { from: at(100), to: at(140), ..ActivityFilter::default() };
+    let counts = |answered, failed, denied| CallCounts { answered, failed, denied };
+    let expected = [counts(1, 0, 1), counts(0, 2, 0), counts(0, 0, 0), counts(1, 0, 0)];
+    assert_eq!(store.count_activity(&filter, 4).unwrap(), expected);
+    // The whole log, in one span and in more than there may be.
+    assert_eq!(store.count_activity(&ActivityFilter::default(), 1).unwrap(), [counts(4, 2, 1)]);
+    assert_eq!(store.count_activity(&ActivityFilter::default(), usize::MAX).unwrap().len(), 500);
+    assert_eq!(
+        Store::in_memory().unwrap().count_activity(&ActivityFilter::default(), 2).unwrap(),
+        [counts(0, 0, 0); 2]
+    );
+}
+
+#[test]
+fn who_was_there_is_known_up_to_a_row() {
+    let store = filled(3);
+    let head = store.activity_head().unwrap();
+    store.append_activity(&[call(9, "later")]).unwrap();
+    let [(agent, visits)] = store.agents_in_activity(head).unwrap()[..] else { panic!() };
+    assert_eq!(agent, Fingerprint::from_bytes([3; 32]));
+    assert_eq!((visits.last_seen, visits.calls), (Timestamp::from_millis(3), 3));
+}
+
+#[test]
+fn rows_have_these_bytes() {
+    let row = ActivityRow { seq: 7, entry: call(5, "x").server("s".parse().unwrap()) };
+    let text = serde_json::to_string(&row).unwrap();
+    let agent = Fingerprint::from_bytes([3; 32]);
+    let expected = format!(
+        r#"{{"seq":7,"at":5,"session":1,"agent":"{agent}","server":"s","kind":"call","method":"tools/call","target":"x","#
+    ) + r#""request_bytes":120,"millis":4,"outcome":"answered","arguments":"{\"path\":\"a\"}"}"#;
+    assert_eq!(text, expected);
+    assert_eq!(serde_json::from_str::<ActivityRow>(&text).unwrap(), row);
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub(super) const MAX_SHOWN: usize = 8 << 20;
 /// A text as it is shown to the person: whole up to 8 MiB, and with its size, if that is more. Characters that could
 /// mislead are written as the escapes `\uXXXX`, which in JSON mean the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ShownText {
     text: String,
     size: usize,

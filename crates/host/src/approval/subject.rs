@@ -64,6 +64,7 @@ pub enum Subject {
 /// What is asked, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum SubjectKind {
     /// See [`Subject::Pairing`].
     Pairing,

@@ -38,6 +38,7 @@ impl Answer {
 /// An answer, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum AnswerKind {
     /// See [`Answer::Once`].
     Once,

@@ -25,6 +25,7 @@ const MAX_BRIEF: usize = 120;
 
 /// The visible prompt, with all that it says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct PromptView {
     /// Which prompt.
     pub id: PromptId,
@@ -43,6 +44,7 @@ pub struct PromptView {
     /// The link that the agent came by; empty if its session is over.
     pub link: String,
     /// `direct`, `reflexive` or `relayed`; empty if it is not known.
+    #[cfg_attr(feature = "typescript", ts(type = "'direct' | 'reflexive' | 'relayed' | ''"))]
     pub path_kind: String,
     /// The addresses between which packets travel; empty if they are not known.
     pub path: String,
@@ -65,6 +67,7 @@ pub struct PromptView {
 /// What is asked. See [`Subject`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "subject", rename_all = "snake_case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(rename = "Subject"))]
 pub enum SubjectView {
     /// See [`Subject::Pairing`].
     Pairing {
@@ -116,6 +119,7 @@ pub enum SubjectView {
 /// What a prompt's window is told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum PromptEvent {
     /// This prompt is visible. With the same id and nonce only numbers have changed.
     Show {
@@ -141,6 +145,7 @@ pub enum PromptEvent {
 /// An answer as a window gives it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum PromptAnswer {
     /// See [`Answer::Once`].
     Once,
@@ -164,6 +169,7 @@ pub enum PromptAnswer {
 
 /// Terms as a window gives them. See [`Terms`].
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(rename = "Terms"))]
 pub struct TermsView {
     /// What the person calls the agent.
     pub label: Option<String>,
@@ -173,6 +179,7 @@ pub struct TermsView {
 
 /// A prompt of the queue in short, for a menu or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct WaitingSummary {
     /// Which prompt.
     pub id: PromptId,

@@ -16,6 +16,7 @@ const LOOK_LIMIT: Duration = Duration::from_secs(4);
 /// Whether the keychain can be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "keychain", rename_all = "lowercase")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum KeychainState {
     /// It is there and open.
     Open,

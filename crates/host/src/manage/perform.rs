@@ -1,6 +1,5 @@
 //! Carries out requests, on what is kept and, where a desktop runs, on what is going on.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +7,9 @@ use gatelodge_wire::{Fingerprint, RefusalCode, with_causes};
 
 use super::kept::Kept;
 use super::{AgentSummary, FailureCause, Reply, Request, SecretText, SessionSummary};
-use crate::activity::{ActivityEntry, ActivityEvent, ActivityFilter, AgentChange, ChainVerdict};
+use crate::activity::{ActivityEntry, ActivityEvent, AgentChange, ChainVerdict};
 use crate::desktop::Desktop;
-use crate::diagnosis;
+use crate::diagnosis::{self, Check};
 use crate::event::HostEvent;
 use crate::front_gate::{self, GateChange};
 use crate::grant::Grant;
@@ -106,7 +105,10 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
         },
         Request::Settings => Ok(Reply::Settings { settings: desktop.in_force.settings() }),
         Request::PutSettings { settings } => put_settings(desktop, settings).await,
-        Request::Diagnose => Ok(Reply::Diagnosis { checks: diagnosis::running(desktop).await }),
+        Request::Diagnose => {
+            let progress = |check: &Check| desktop.events.tell(HostEvent::Checked { check: check.clone() });
+            Ok(Reply::Diagnosis { checks: diagnosis::running(desktop, &progress).await })
+        }
         Request::EndSession { session } => match desktop.sessions.get(session) {
             Some(live) => {
                 live.ending.end(Refusal::new(RefusalCode::Revoked, "the desktop's user ended the session"));
@@ -176,6 +178,7 @@ fn reads_activity(request: &Request) -> bool {
     matches!(
         request,
         Request::Activity { .. }
+            | Request::ActivityCounts { .. }
             | Request::VerifyActivity
             | Request::ExportActivity { .. }
             | Request::PruneActivity { .. }
@@ -253,6 +256,9 @@ impl Effect {
 
 /// Carries out a request that is about what is kept.
 async fn perform_kept(kept: &Kept, request: Request) -> Outcome {
+    if let Request::ExportActivity { path, filter } = request {
+        return super::export::export(&kept.store, path, filter).await;
+    }
     let all = kept.clone();
     kept.store.run(move |store| kept_blocking(&all, store, request)).await
 }
@@ -347,19 +353,14 @@ fn kept_blocking(kept: &Kept, store: &Store, request: Request) -> Outcome {
             true => Ok(Reply::Done),
             false => Err(format!("there is no link {link}").into()),
         },
-        Request::Activity { limit, before, agent } => {
-            let filter = ActivityFilter { agent, ..ActivityFilter::default() };
-            let rows = store.activity(&filter, before, limit.min(MAX_ENTRIES)).map_err(said)?;
-            let entry = |row: crate::activity::ActivityRow| {
-                let mut entry = serde_json::to_value(&row.entry).unwrap_or_default();
-                if let Some(members) = entry.as_object_mut() {
-                    members.insert("seq".to_owned(), row.seq.into());
-                    members.insert("time".to_owned(), row.entry.at.to_string().into());
-                }
-                entry
-            };
-            Ok(Reply::Activity { entries: rows.into_iter().map(entry).collect() })
+        Request::Activity { limit, before, filter } => {
+            let entries = store.activity(&filter, before, limit.min(MAX_ENTRIES)).map_err(said)?;
+            Ok(Reply::Activity { entries })
         }
+        Request::ActivityCounts { buckets, filter } => store
+            .count_activity(&filter, buckets)
+            .map(|counts| Reply::ActivityCounts { counts })
+            .map_err(said),
         Request::VerifyActivity => match store.verify_activity().map_err(said)? {
             ChainVerdict::Whole { entries, .. } => Ok(Reply::Verified { entries, broken: None }),
             ChainVerdict::Changed { seq } => Ok(Reply::Verified {
@@ -376,17 +377,6 @@ fn kept_blocking(kept: &Kept, store: &Store, request: Request) -> Outcome {
             settings.activity_days = days.unwrap_or(settings.activity_days);
             let entries = crate::housekeeping::prune(store, &settings).map_err(said)?;
             Ok(Reply::Pruned { entries })
-        }
-        Request::ExportActivity { path } => {
-            let export = || -> std::io::Result<u64> {
-                let mut file = std::io::BufWriter::new(std::fs::File::create_new(&path)?);
-                let entries = store.export_activity(&ActivityFilter::default(), &mut file)?;
-                file.flush()?;
-                Ok(entries)
-            };
-            let entries =
-                export().map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-            Ok(Reply::Verified { entries, broken: None })
         }
         Request::PutSecret { name, value } => {
             let name: SecretName = name.parse().map_err(said)?;

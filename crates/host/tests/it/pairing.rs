@@ -4,3 +4,4 @@ mod honest;
 mod in_between;
 mod peer;
 mod refused;
+mod window;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What came of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum CheckState {
     /// It is as it should be.
     Ok,
@@ -18,6 +19,7 @@ pub enum CheckState {
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Check {
     /// Names the check for programs, such as `stun` or `server.notes`. The same in every run and every version.
     pub id: String,

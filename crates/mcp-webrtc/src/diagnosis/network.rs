@@ -32,12 +32,14 @@ pub struct Network<'a> {
     pub options: RendezvousOptions,
     /// STUN servers beside those that they recommend.
     pub stun: Vec<String>,
+    /// STUN and TURN servers beside those, with credentials.
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// Runs all checks: those of each rendezvous (see [`rendezvous()`]) with `<prefix>.desktop` for the desktop to knock at, then `udp`,
 /// `stun`, `turn` and `candidates`. Takes 15 s at most.
 pub async fn network(asked: Network<'_>) -> Vec<Check> {
-    let Network { identity, rendezvous: places, options, stun } = asked;
+    let Network { identity, rendezvous: places, options, stun, ice_servers } = asked;
     let options =
         options.limits(SignalingLimits::default().connect_timeout(CONNECT_LIMIT)).answer_limit(KNOCK_LIMIT);
     let reaching = places.iter().map(|(prefix, url, _)| rendezvous(prefix, identity, url, options.clone()));
@@ -48,6 +50,7 @@ pub async fn network(asked: Network<'_>) -> Vec<Check> {
         username: None,
         credential: None,
     }));
+    servers.extend(ice_servers);
     // Loopback addresses are of use where everything is on this machine.
     let local = found.iter().any(|found| found.agent.as_ref().is_some_and(|agent| agent.is_local()));
     // Links to listen at, and a rendezvous of this machine's own, are for peers on the same network.

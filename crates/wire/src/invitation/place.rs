@@ -21,6 +21,7 @@ const IPV6: u8 = 2;
 /// `http(s)://HOST[:PORT]` is a rendezvous.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct PlaceUrl(String);
 
 /// What kind of place a URL names.

@@ -17,6 +17,7 @@ const MAX_LEN: usize = 512;
 ///
 /// The path, if there is one, is where a reverse proxy has put it; [`RENDEZVOUS_PATH`] comes after it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct RendezvousUrl {
     tls: bool,
     /// In lower case, with brackets around an IPv6 address.

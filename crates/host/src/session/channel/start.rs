@@ -12,7 +12,7 @@ use crate::desktop::Desktop;
 use crate::grant::{EntryRule, Grant};
 use crate::server::{FolderAccess, ServerDefinition, ServerKind, SharedFolder};
 use crate::time::Timestamp;
-use crate::upstream::{ServerReport, StartError, Upstream};
+use crate::upstream::{ServerReport, StartError, Upstream, probe_upstream};
 
 /// Goes all the way to a running server of the channel's own.
 pub(super) async fn start(context: &Context, label: &str) -> Result<(Upstream, Grant), Refusal> {
@@ -30,14 +30,7 @@ pub(super) async fn start(context: &Context, label: &str) -> Result<(Upstream, G
             let folders = granted(folders, grant.folders.as_deref());
             let server = FileServer::open(folders).map_err(|error| failed(context, &error))?;
             let _ = context.files.set(server.clone());
-            let (upstream, transport) = Upstream::in_process();
-            context.desktop.tasks.spawn(async move {
-                match server.serve(transport).await {
-                    Ok(running) => drop(running.waiting().await),
-                    Err(error) => tracing::debug!(%error, "the file server was not begun with"),
-                }
-            });
-            upstream
+            serve_files(&context.desktop, server)
         }
         _ => {
             let desktop = &context.desktop;
@@ -114,13 +107,25 @@ fn folder_of(folder: &SharedFolder, access: FolderAccess) -> Folder {
     Folder { path: folder.path.clone(), access }
 }
 
+/// Serves folders in this process, until the other side ends it.
+fn serve_files(desktop: &Desktop, server: FileServer) -> Upstream {
+    let (upstream, transport) = Upstream::in_process();
+    desktop.tasks.spawn(async move {
+        match server.serve(transport).await {
+            Ok(running) => drop(running.waiting().await),
+            Err(error) => tracing::debug!(%error, "the file server was not begun with"),
+        }
+    });
+    upstream
+}
+
 /// Asks a server what it has, in a process of its own.
 pub(crate) async fn probe(desktop: &Desktop, definition: &ServerDefinition) -> Result<ServerReport, String> {
     let said = |error: &dyn std::error::Error| gatelodge_wire::with_causes(error);
-    if let ServerKind::Files { .. } = definition.kind {
-        return Err(
-            "this is the built-in file server; its tools are those of the reference file server".to_owned()
-        );
+    if let ServerKind::Files { folders } = &definition.kind {
+        let server = FileServer::open(granted(folders, None)).map_err(|error| said(&error))?;
+        let begun = || std::future::ready(Ok(serve_files(desktop, server.clone())));
+        return probe_upstream(begun).await.map_err(|error| said(&error));
     }
     desktop.launcher.probe(definition, &desktop.kept.secrets).await.map_err(|error| said(&error))
 }

@@ -114,7 +114,10 @@ impl Desk {
     pub(super) async fn ends_untouched(self) {
         assert_eq!(*self.host.approvals().prompts().borrow(), None);
         assert_eq!(self.agents().await, 0);
-        let activity = self.host.perform(Request::Activity { limit: 1000, before: None, agent: None }).await;
+        let activity = self
+            .host
+            .perform(Request::Activity { limit: 1000, before: None, filter: Default::default() })
+            .await;
         assert!(!format!("{activity:?}").contains("approval_asked"), "{activity:?}");
         self.host.shutdown().await;
     }
@@ -202,9 +205,16 @@ impl Agent {
 
     /// Waits until the agent is let in, or hears why not.
     pub(super) async fn verdict(&mut self) -> Result<(), String> {
+        self.lent().await.map(|_| ())
+    }
+
+    /// Waits until the agent is let in, or hears why not; returns the servers that it is lent.
+    pub(super) async fn lent(&mut self) -> Result<Vec<String>, String> {
         loop {
             match self.next().await {
-                Some(Control::Servers { .. }) => return Ok(()),
+                Some(Control::Servers { servers }) => {
+                    return Ok(servers.into_iter().map(|server| server.id).collect());
+                }
                 Some(Control::Refused { message, .. }) => return Err(message),
                 Some(_) => {}
                 None => return Err("closed".to_owned()),
