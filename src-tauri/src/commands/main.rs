@@ -156,6 +156,7 @@ pub(crate) async fn main_copy(
 /// The first paint is done.
 #[tauri::command]
 pub(crate) async fn main_ready(app: AppHandle, window: State<'_, MainWindow>) -> Result<(), Failure> {
+    tracing::debug!("the main window is painted");
     window.ready(&app);
     Ok(())
 }
