@@ -33,6 +33,7 @@ export const en = {
     direct: 'direct',
     reflexive: 'through NAT',
     relayed: 'relayed',
+    unknown: 'path not known yet',
     why: {
       direct: 'Straight from machine to machine, on one network:',
       reflexive: 'Straight from machine to machine, through address translation:',
@@ -350,6 +351,8 @@ export const en = {
   },
   server: {
     gone: 'There is no such server any more.',
+    readOnly: 'says that it changes nothing',
+    destructive: 'says that it may destroy',
     crashed: 'Crashed',
     crashedAt: (ago: string) => `It ended unasked ${ago}`,
     inUse: (count: number) => f.plural(count, { one: '# channel', other: '# channels' }),
@@ -484,10 +487,10 @@ export const en = {
     by: { person: 'by you', timeout: 'nobody answered', policy: 'by a rule' },
     answer: {
       once: (subject: string) => `Allowed once: ${subject}`,
-      session: (subject: string) => `Allowed for a session: ${subject}`,
+      session: (subject: string) => `Allowed for the session: ${subject}`,
       always: (subject: string) => `Always allowed: ${subject}`,
       denied: (subject: string) => `Denied: ${subject}`,
-      ended: (subject: string) => `Denied, session ended: ${subject}`,
+      ended: (subject: string) => `Denied, and the session ended: ${subject}`,
       blocked: (subject: string) => `Blocked: ${subject}`,
     },
     asked: (subject: string) => `You were asked: ${subject}`,
@@ -501,6 +504,7 @@ export const en = {
     kind: {
       'session-begun': 'Session began',
       'session-ended': 'Session ended',
+      'more-refused': 'More calls like these refused',
       'grants-altered': 'Grants found altered',
       'server-crashed': 'Server ended unasked',
       lost: 'Entries lost',
@@ -564,6 +568,7 @@ export const en = {
       candidates: 'This machine’s addresses',
       database: 'Database',
       desktop: 'This desktop',
+      gate: 'Gate',
       identity: 'Identity',
       keychain: 'Keychain',
       links: 'Ways in',
