@@ -27,7 +27,9 @@ pub(crate) async fn main_request(
     operation: u64,
 ) -> Result<Reply, Failure> {
     let host = desk.host()?;
-    desk.cancellable(operation, async { Ok(host.perform(request).await) }).await
+    // Boxed: what a diagnosis holds while it waits is too much for the stack that hands commands on.
+    let performing = Box::pin(async move { Ok(host.perform(request).await) });
+    desk.cancellable(operation, performing).await
 }
 
 /// Ends a request that still runs.

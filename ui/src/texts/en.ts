@@ -33,6 +33,7 @@ export const en = {
     direct: 'direct',
     reflexive: 'through NAT',
     relayed: 'relayed',
+    unknown: 'path not known yet',
     why: {
       direct: 'Straight from machine to machine, on one network:',
       reflexive: 'Straight from machine to machine, through address translation:',
@@ -84,7 +85,7 @@ export const en = {
     arguments: 'Arguments',
     noArguments: 'None.',
     exact: 'Exactly as sent',
-    notWhole: (size: number) => `Only the beginning is shown; the whole is ${f.bytes(size)}. Say no unless you trust what you cannot see.`,
+    notWhole: (size: number) => `Only the beginning is shown; the whole is ${f.bytes(size)}. What cannot be shown whole cannot be allowed.`,
     definitionChange: 'Its definition, as it was and as it is now',
     definitionNow: 'Its definition now',
     scopeLegend: 'If you allow it',
@@ -350,6 +351,8 @@ export const en = {
   },
   server: {
     gone: 'There is no such server any more.',
+    readOnly: 'says that it changes nothing',
+    destructive: 'says that it may destroy',
     crashed: 'Crashed',
     crashedAt: (ago: string) => `It ended unasked ${ago}`,
     inUse: (count: number) => f.plural(count, { one: '# channel', other: '# channels' }),
@@ -484,8 +487,10 @@ export const en = {
     by: { person: 'by you', timeout: 'nobody answered', policy: 'by a rule' },
     answer: {
       once: (subject: string) => `Allowed once: ${subject}`,
+      session: (subject: string) => `Allowed for the session: ${subject}`,
       always: (subject: string) => `Always allowed: ${subject}`,
       denied: (subject: string) => `Denied: ${subject}`,
+      ended: (subject: string) => `Denied, and the session ended: ${subject}`,
       blocked: (subject: string) => `Blocked: ${subject}`,
     },
     asked: (subject: string) => `You were asked: ${subject}`,
@@ -499,6 +504,7 @@ export const en = {
     kind: {
       'session-begun': 'Session began',
       'session-ended': 'Session ended',
+      'more-refused': 'More calls like these refused',
       'grants-altered': 'Grants found altered',
       'server-crashed': 'Server ended unasked',
       lost: 'Entries lost',
@@ -562,6 +568,7 @@ export const en = {
       candidates: 'This machine’s addresses',
       database: 'Database',
       desktop: 'This desktop',
+      gate: 'Gate',
       identity: 'Identity',
       keychain: 'Keychain',
       links: 'Ways in',
