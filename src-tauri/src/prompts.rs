@@ -224,7 +224,12 @@ impl Window {
                 .maximizable(false)
                 .always_on_top(true)
                 .center()
-                .focused(false);
+                .focused(false)
+                // The page has the texts, and calls itself by something else than the main window.
+                .on_document_title_changed(|window, title| {
+                    // A window that is gone needs none.
+                    let _ = window.set_title(&title);
+                });
             confined(window).build().map(drop)
         });
         match building.await {

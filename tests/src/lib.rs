@@ -24,7 +24,7 @@ pub use desktop::{Agent, Desktop};
 pub use foreign::{Aiortc, Foreign};
 pub use installation::node_module;
 pub use page::Site;
-pub use programs::Programs;
+pub use programs::{Programs, TrayApp};
 pub use steps::Step;
 pub use terminal::Terminal;
 

@@ -85,7 +85,7 @@ export const en = {
     arguments: 'Arguments',
     noArguments: 'None.',
     exact: 'Exactly as sent',
-    notWhole: (size: number) => `Only the beginning is shown; the whole is ${f.bytes(size)}. Say no unless you trust what you cannot see.`,
+    notWhole: (size: number) => `Only the beginning is shown; the whole is ${f.bytes(size)}. What cannot be shown whole cannot be allowed.`,
     definitionChange: 'Its definition, as it was and as it is now',
     definitionNow: 'Its definition now',
     scopeLegend: 'If you allow it',

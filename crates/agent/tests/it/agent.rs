@@ -1,11 +1,11 @@
-//! An agent's machine, and MCP clients on it that go through `gatelodge connect`.
+//! An agent's machine, and MCP clients on it that go through `gatelodge connect`. The tests of the tray app share this file.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::desk::GATELODGE;
+use crate::desk::gatelodge;
 use crate::program::{Ended, Program};
 
 /// A machine with agents on it. It has no keychain.
@@ -20,7 +20,7 @@ impl Machine {
 
     /// `gatelodge` with these arguments.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(GATELODGE);
+        let mut command = Command::new(gatelodge());
         command.args(arguments).env("GATELODGE_HOME", self.home.path());
         command.env("XDG_RUNTIME_DIR", self.home.path()).env_remove("DBUS_SESSION_BUS_ADDRESS");
         command

@@ -16,6 +16,11 @@ use crate::terminal::Terminal;
 
 pub(crate) const GATELODGE: &str = env!("CARGO_BIN_EXE_gatelodge");
 
+/// The `gatelodge` command.
+pub(crate) fn gatelodge() -> &'static Path {
+    Path::new(GATELODGE)
+}
+
 /// A person's machine, whether or not the desktop runs on it.
 pub(crate) struct Desk {
     pub(crate) session: DesktopSession,

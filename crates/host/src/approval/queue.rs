@@ -18,7 +18,8 @@ use crate::time::Timestamp;
 pub struct QueueConfig {
     /// How long a prompt is visible before nobody's deciding becomes a no. Defaults to 60 s.
     pub time_limit: Duration,
-    /// How long a prompt waits to become visible before it becomes a no. Defaults to 120 s.
+    /// How long a prompt waits to become visible before it becomes a no; at least as long as two others may be visible.
+    /// Defaults to 120 s.
     pub wait_limit: Duration,
     /// How long a prompt must have been shown and focused before an answer other than a plain no counts. Defaults to 1 s: a
     /// person who types or clicks while the prompt comes up has stopped by then.
@@ -192,7 +193,7 @@ impl Queue {
             id: PromptId(self.count),
             requests: vec![(id, request.session)],
             request: Arc::new(request),
-            wait_until: now + self.config.wait_limit,
+            wait_until: now + self.config.wait_limit.max(self.config.time_limit * 2),
             left: None,
         });
         self.promote(now);
