@@ -586,6 +586,7 @@ export const en = {
       skipped: (count: number) => `${f.number(count)} skipped`,
     },
     advice: 'What to do:',
+    go: { links: 'Open links & invitations', servers: 'Open servers', settings: 'Open settings' },
     emptyTitle: 'Is everything in order?',
     emptyText: 'The checks look at the keychain, the log, the ways in, the paths between networks and the servers.',
     reportTitle: (version: string, at: string) => `Gatelodge ${version}, ${at}`,
