@@ -12,12 +12,25 @@ FUZZ_SECONDS ?= 60
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## The desktop, in this terminal
-	@scripts/prepare build
+run: ## The tray app; without a display, the desktop in this terminal
+	@scripts/prepare run
 	@scripts/run
+
+# What the windows are built from; browser/ has tests and screenshots only.
+UI_SOURCES := $(shell find ui/src ui/*.html ui/*.json ui/*.js ui/*.ts -type f)
+
+ui/node_modules/.package-lock.json: ui/package-lock.json
+	cd ui && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+ui/dist/index.html: ui/node_modules/.package-lock.json $(UI_SOURCES)
+	cd ui && npm run --silent build
+
+.PHONY: ui
+ui: ui/dist/index.html ## The windows, which the tray app is built with
 
 .PHONY: demo
 demo: ## Two peers on this machine: connect, list tools, call them, end
@@ -28,8 +41,9 @@ demo: ## Two peers on this machine: connect, list tools, call them, end
 test: ## Everything that CI checks: formatting, lints, docs, all tests
 	@scripts/prepare test
 	tests/peers/setup
+	@$(MAKE) --no-print-directory ui
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo clippy --workspace --all-targets --features gatelodge/manual --locked -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --locked --quiet
 	cd fuzz && cargo test --locked --lib
 	cargo test --workspace --locked
@@ -45,9 +59,21 @@ screenshots: ## Pictures of every screen of the interface, into ui/screenshots
 	@scripts/prepare test
 	cd ui && npm ci --no-audit --no-fund --silent && npm run screenshots
 
+.PHONY: package
+package: ## The packages (.deb and .rpm) of the tray app and the command
+	@scripts/prepare package
+	@$(MAKE) --no-print-directory ui
+	scripts/package
+
+.PHONY: package-test
+package-test: ## Installs the .deb on this system, uses it and removes it again (needs root)
+	@scripts/prepare package-test
+	tests/package
+
 .PHONY: bench
 bench: ## Speed, side by side with other implementations (about half an hour)
 	@scripts/prepare bench
+	@$(MAKE) --no-print-directory ui
 	benches/run
 
 .PHONY: fuzz

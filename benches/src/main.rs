@@ -3,11 +3,12 @@
 //! `gatelodge-bench run` is the program: it starts two processes of each stack in turn ([`pair`]), has one of them
 //! run [`scenario`]s against the other, and judges the medians by the project's [`bounds`]. The other subcommands are
 //! those processes: `listen` and `dial` are the two ends of a stack written in Rust ([`peer`]), `network` is an
-//! emulated network between them ([`network`]), `micro` times pure functions ([`micro`]), `lent`, `host-idle` and
-//! `rendezvous` measure the shipped programs ([`lent`], [`host_idle`], [`rendezvous`]).
+//! emulated network between them ([`network`]), `micro` times pure functions ([`micro`]), `lent`, `host-idle`,
+//! `desktop` and `rendezvous` measure the shipped programs ([`lent`], [`host_idle`], [`desktop`], [`rendezvous`]).
 
 mod answering;
 mod bounds;
+mod desktop;
 mod dialing;
 mod figures;
 mod files;
@@ -50,7 +51,7 @@ usage: gatelodge-bench run [OPTION]..     (or benches/run [OPTION]..)
 The processes that it starts:
   listen STACK HOST | dial STACK HOST ADDRESS SCENARIO..    (listen-apart, dial-apart: on a processor of its own)
   network DELAY_US LOSS_PERMILLE BITS_PER_SECOND QUEUE_BYTES | micro
-  lent [quick] | host-idle [quick] | rendezvous [quick]";
+  lent [quick] | host-idle [quick] | desktop [quick] | rendezvous [quick]";
 
 fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -70,7 +71,7 @@ fn main() -> anyhow::Result<()> {
     match command {
         "run" => current_thread()?.block_on(run::run(options::Options::parse(rest).context(USAGE)?)),
         "listen" | "listen-apart" | "dial" | "dial-apart" | "micro" | "network" | "lent" | "host-idle"
-        | "rendezvous" => {
+        | "desktop" | "rendezvous" => {
             machine::end_with_standard_input();
             match command {
                 "listen-apart" => machine::settle(machine::End::Listening)?,
@@ -87,6 +88,7 @@ fn main() -> anyhow::Result<()> {
                 ("micro", []) => micro::run(),
                 ("lent", options @ ([] | [_])) => lent::run(options == ["quick"]),
                 ("host-idle", options @ ([] | [_])) => host_idle::run(options == ["quick"]),
+                ("desktop", options @ ([] | [_])) => desktop::run(options == ["quick"]),
                 ("rendezvous", options @ ([] | [_])) => {
                     current_thread()?.block_on(rendezvous::run(options == ["quick"]))
                 }

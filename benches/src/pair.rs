@@ -171,7 +171,7 @@ pub(crate) async fn alone(words: &[&str], installed: &Installed) -> anyhow::Resu
     let mut process = Process::start(command, None, installed)?;
     let mut timed = Vec::new();
     while let Some(line) = process.next::<Line>(FIGURE_LIMIT).await? {
-        let stacks = [Stack::Beside, Stack::Lent, Stack::Rendezvous];
+        let stacks = [Stack::Beside, Stack::Lent, Stack::Rendezvous, Stack::Desktop, Stack::Minimal];
         let stack = stacks.into_iter().find(|stack| stack.argument() == line.stack);
         timed.push((line.scenario, stack.unwrap_or(Stack::Gatelodge), line.figures));
     }

@@ -14,6 +14,12 @@ pub(crate) const LENT_CALLS: &str = "64 reads of 200 B in flight";
 pub(crate) const HOST_ALONE: &str = "idle desktop";
 pub(crate) const HOST_SESSIONS: &str = "idle desktop with 50 sessions";
 
+/// The rows of the tray app.
+pub(crate) const DESKTOP_TRAY: &str = "start to tray icon";
+pub(crate) const DESKTOP_WINDOW: &str = "start to main window painted";
+pub(crate) const DESKTOP_PROMPT: &str = "knock to prompt painted";
+pub(crate) const DESKTOP_MEMORY: &str = "memory of all its processes";
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * 1024;
 const MB: usize = 1_000_000;
@@ -46,6 +52,10 @@ pub(crate) enum Stack {
     Lent,
     /// `gatelodge-rendezvous`.
     Rendezvous,
+    /// `gatelodge-desktop`.
+    Desktop,
+    /// The least Tauri app.
+    Minimal,
 }
 
 impl Stack {
@@ -66,6 +76,8 @@ impl Stack {
             Self::Beside => "beside",
             Self::Lent => "lent",
             Self::Rendezvous => "rendezvous",
+            Self::Desktop => "desktop",
+            Self::Minimal => "minimal-desktop",
         }
     }
 
@@ -78,7 +90,9 @@ impl Stack {
             | Self::Files
             | Self::Beside
             | Self::Lent
-            | Self::Rendezvous => Language::Rust,
+            | Self::Rendezvous
+            | Self::Desktop
+            | Self::Minimal => Language::Rust,
             Self::ServerFilesystem => Language::JavaScript("index.js"),
             Self::NodeDatachannel | Self::Wrtc => Language::JavaScript("channel.mjs"),
             Self::TypeScript => Language::JavaScript("tools.mjs"),
@@ -105,6 +119,8 @@ impl fmt::Display for Stack {
             Self::Beside => "beside the client",
             Self::Lent => "lent",
             Self::Rendezvous => "gatelodge-rendezvous",
+            Self::Desktop => "gatelodge-desktop",
+            Self::Minimal => "least Tauri app",
         })
     }
 }
@@ -115,6 +131,7 @@ pub(crate) enum Table {
     Loopback,
     Tools,
     Product,
+    Desktop,
     Rendezvous,
     Networks,
     Functions,
@@ -127,6 +144,7 @@ impl fmt::Display for Table {
             Self::Loopback => "Two processes on loopback",
             Self::Tools => "MCP tools/call, one after the other",
             Self::Product => "The file server of the program itself",
+            Self::Desktop => "The tray app beside the least Tauri app",
             Self::Rendezvous => "The rendezvous, with its clients on the same machine",
             Self::Networks => "Emulated networks",
             Self::Functions => "Pure functions",

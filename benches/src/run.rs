@@ -81,6 +81,7 @@ async fn measure(options: &Options) -> anyhow::Result<Results> {
         for (name, table) in [
             ("lent", Table::Product),
             ("host-idle", Table::Product),
+            ("desktop", Table::Desktop),
             ("rendezvous", Table::Rendezvous),
             ("micro", Table::Functions),
         ] {

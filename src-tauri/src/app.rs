@@ -26,6 +26,10 @@ const WORKERS: usize = 2;
 /// How many threads wait for files, the database and the keychain at the same time.
 const BLOCKING_THREADS: usize = 16;
 
+/// What a thread may use for calls within calls. Only what is used takes memory; unoptimised, setting up a session and
+/// looking for trouble use more than the usual 2 MiB.
+const STACK: usize = 8 << 20;
+
 /// How long such a thread stays without work.
 const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(10);
 
@@ -44,6 +48,7 @@ pub(crate) fn run(hidden: bool) -> ExitCode {
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_keep_alive(THREAD_KEEP_ALIVE)
+        .thread_stack_size(STACK)
         .enable_all()
         .build();
     let runtime = match runtime {

@@ -26,6 +26,9 @@ const FOLLOWED: Duration = Duration::from_secs(15 * 60);
 const SPAN: Duration = Duration::from_secs(30);
 const MOST: usize = 6;
 
+/// Sessions whose agents' names are remembered before those that are over are looked for: more than are ever up.
+const MOST_NAMES: usize = 1000;
+
 /// Where a click on a notification leads.
 #[derive(Debug, Clone)]
 enum Click {
@@ -112,43 +115,39 @@ impl Notices {
     }
 
     fn tell(&mut self, event: HostEvent, host: &Host) {
-        let notice = self.texts.notice.clone();
+        let (notice, wanted) = (self.texts.notice.clone(), self.wanted());
         let overview = Click::Screen(Screen::Overview, None);
-        match event {
+        let (wanted, title, body, click) = match event {
             HostEvent::Admitted { session, label, servers } => {
                 let lent: Vec<_> = servers.iter().map(|server| plain(server.as_str())).collect();
                 let title = notice.began.with(&[("name", &plain(&label))]);
-                self.names.insert(session, label);
-                if self.wanted().session_began && self.has_room() {
-                    self.show(&title, &notice.lent.with(&[("servers", &lent.join(", "))]), false, overview);
-                }
+                self.remember(session, label, host);
+                (wanted.session_began, title, notice.lent.with(&[("servers", &lent.join(", "))]), overview)
             }
             HostEvent::Ended { session, reason } => {
                 let Some(label) = self.names.remove(&session) else { return };
-                if self.wanted().session_ended && self.has_room() {
-                    self.show(&notice.ended.with(&[("name", &plain(&label))]), &reason, false, overview);
-                }
+                (wanted.session_ended, notice.ended.with(&[("name", &plain(&label))]), reason, overview)
             }
             HostEvent::ToolChanged { server, tool, .. } => {
-                if self.wanted().tool_changed && self.has_room() {
-                    let body = notice
-                        .tool_suspended
-                        .with(&[("tool", &plain(&tool)), ("server", &plain(server.as_str()))]);
-                    let to = Click::Screen(Screen::Servers, Some(server.to_string()));
-                    self.show(&notice.tool_changed, &body, false, to);
-                }
+                let (tool, shown) = (plain(&tool), plain(server.as_str()));
+                let values = [("tool", tool.as_str()), ("server", shown.as_str())];
+                let to = Click::Screen(Screen::Servers, Some(server.to_string()));
+                (wanted.tool_changed, notice.tool_changed, notice.tool_suspended.with(&values), to)
             }
-            HostEvent::KeychainUnavailable { reason } => {
-                if self.has_room() {
-                    self.show(&notice.trouble, &reason, false, overview);
-                }
-            }
-            _ => {}
+            HostEvent::KeychainUnavailable { reason } => (true, notice.trouble, reason, overview),
+            _ => return,
+        };
+        if wanted && self.has_room() {
+            self.show(&title, &body, false, click);
         }
-        // Sessions whose end was missed are not kept for ever.
-        if self.names.len() > 1000 {
-            let up: Vec<_> =
-                host.live().sessions.iter().map(|session| SessionId(session.session.id)).collect();
+    }
+
+    /// Remembers what the agent of a session is called, for when it ends.
+    fn remember(&mut self, session: SessionId, label: String, host: &Host) {
+        self.names.insert(session, label);
+        if self.names.len() > MOST_NAMES {
+            // Sessions whose end was missed are not kept for ever.
+            let up: Vec<_> = host.live().sessions.iter().map(|live| SessionId(live.session.id)).collect();
             self.names.retain(|session, _| up.contains(session));
         }
     }

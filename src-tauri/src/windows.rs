@@ -3,10 +3,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gatelodge_host::Theme;
 use serde::Serialize;
 use tauri::ipc::Channel;
+use tauri::utils::config::Color;
 use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, Manager, Runtime, Url, WebviewUrl, WebviewWindowBuilder};
+
+use crate::desk::Desk;
 
 /// The label of the main window, as its capability names it.
 pub(crate) const MAIN: &str = "main";
@@ -145,9 +149,23 @@ fn build(app: &AppHandle) -> tauri::Result<()> {
         .title("Gatelodge")
         .inner_size(1080.0, 720.0)
         .min_inner_size(320.0, 480.0)
-        // It is shown once it has been painted.
+        // It is shown once its page is there.
         .visible(false);
+    let window = match ground(app) {
+        Some(color) => window.background_color(color),
+        None => window,
+    };
     confined(window).build().map(drop)
+}
+
+/// Returns what a window shows before its page is there, where the person chose how that looks; `None` for the system's
+/// choice, which is not known before there is a window. The colours are the page's (`--ground` in `ui/src/tokens.css`).
+pub(crate) fn ground(app: &AppHandle) -> Option<Color> {
+    match app.state::<Desk>().settings().theme {
+        Theme::System => None,
+        Theme::Light => Some(Color(0xf5, 0xf6, 0xf8, 0xff)),
+        Theme::Dark => Some(Color(0x14, 0x16, 0x1b, 0xff)),
+    }
 }
 
 /// Keeps a window on its own pages: no other page, window or download, whatever a page is made to ask for.

@@ -20,8 +20,8 @@ mod linux {
 
     use gatelodge_host::trust::{GrantsVerdict, Origin, Pairing, TrustStore};
     use gatelodge_host::{
-        Fingerprint, Grant, Home, Keychain, KeychainScope, Secrets, Store, SystemKeychain, Timestamp,
-        load_or_create_identity,
+        Fingerprint, Grant, Home, Keychain, KeychainScope, KeychainState, Secrets, Store, SystemKeychain,
+        Timestamp, load_or_create_identity,
     };
 
     pub(super) fn main() {
@@ -38,7 +38,7 @@ mod linux {
             Err(error) => return println!("{error}"),
         };
         let keychain: Arc<dyn Keychain> =
-            Arc::new(SystemKeychain::new(&KeychainScope::of(&Home::at(directory))));
+            Arc::new(SystemKeychain::new(&KeychainScope::of(&Home::at(directory.clone()))));
         let trust = TrustStore::new(store.clone(), keychain.clone());
         let secrets = Secrets::new(store.clone(), keychain.clone());
         let number = |at: usize| arguments[at].parse::<i64>().unwrap();
@@ -54,6 +54,12 @@ mod linux {
             "forget" => tell(done(trust.forget(&agent()))),
             "grants" => println!("{}", verdict(&trust)),
             "list" => tell(trust.list().map(|all| all.len().to_string()).map_err(|error| error.to_string())),
+            // Looks at the keychain without using it.
+            "look" => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+                let state = runtime.block_on(KeychainState::look(&Home::at(directory)));
+                println!("{}", serde_json::to_string(&state).unwrap());
+            }
             // Again for every line of standard input.
             "watch" => {
                 for line in std::io::stdin().lock().lines() {

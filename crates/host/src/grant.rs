@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// What one agent may do with one server. Without a grant it may do nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Grant {
     /// Whose grant it is.
     pub agent: Fingerprint,
@@ -22,6 +22,7 @@ pub struct Grant {
     /// For the built-in file server: the folders, each one of the server's or beneath one, with at most its access.
     /// `None` is all that the server has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
     pub folders: Option<Vec<SharedFolder>>,
     /// Which tools.
     #[serde(default)]
@@ -34,6 +35,7 @@ pub struct Grant {
     pub elicitation: bool,
     /// When it ends; never if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
     pub expires: Option<Timestamp>,
     /// The tool definitions that the person has lent, by tool name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -12,7 +12,7 @@ use crate::front_gate::GateChange;
 use crate::live::Live;
 use crate::manage::{Reply, Request};
 use crate::settings::Settings;
-use crate::{HostEvent, KeychainState};
+use crate::{HostEvent, KeychainState, LinkKind};
 
 /// The longest line that a declaration is written in; longer ones are broken at their alternatives and members.
 const LINE: usize = 120;
@@ -32,6 +32,7 @@ pub fn declarations() -> String {
     declared.visit::<GateChange>();
     declared.visit::<KeychainState>();
     declared.visit::<Settings>();
+    declared.visit::<LinkKind>();
     declared.visit::<PromptEvent>();
     declared.visit::<PromptAnswer>();
     let mut text = "// Made of the desktop's Rust types by `make types`. Changes belong there.\n".to_owned();

@@ -27,7 +27,9 @@ pub(crate) async fn main_request(
     operation: u64,
 ) -> Result<Reply, Failure> {
     let host = desk.host()?;
-    desk.cancellable(operation, async { Ok(host.perform(request).await) }).await
+    // Boxed: what a diagnosis holds while it waits is too much for the stack that hands commands on.
+    let performing = Box::pin(async move { Ok(host.perform(request).await) });
+    desk.cancellable(operation, performing).await
 }
 
 /// Ends a request that still runs.
@@ -154,6 +156,7 @@ pub(crate) async fn main_copy(
 /// The first paint is done.
 #[tauri::command]
 pub(crate) async fn main_ready(app: AppHandle, window: State<'_, MainWindow>) -> Result<(), Failure> {
+    tracing::debug!("the main window is painted");
     window.ready(&app);
     Ok(())
 }

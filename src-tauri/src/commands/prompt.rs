@@ -23,6 +23,7 @@ pub(crate) async fn prompt_events(
 /// The prompt has been drawn.
 #[tauri::command]
 pub(crate) async fn prompt_shown(desk: State<'_, Desk>, id: PromptId, nonce: Nonce) -> Result<(), Failure> {
+    tracing::debug!(id = id.number(), "a prompt is drawn");
     desk.host()?.approvals().drawn(id, nonce);
     Ok(())
 }

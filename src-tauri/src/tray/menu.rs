@@ -113,14 +113,15 @@ pub(super) fn of(live: &Live, texts: &Texts) -> Shown {
     };
     let mut entries = vec![Entry::Said(status.clone()), Entry::Line];
     if !live.waiting.is_empty() {
-        let line = |waiting: &WaitingSummary| Entry::Act(asked(waiting, texts), Action::Show(waiting.id));
+        let line =
+            |waiting: &WaitingSummary| Entry::Act(asked_in_menu(waiting, texts), Action::Show(waiting.id));
         entries.extend(live.waiting.iter().take(MOST).map(line));
         entries.push(Entry::Line);
     }
     if !live.sessions.is_empty() {
         for session in live.sessions.iter().take(MOST) {
             let name = if session.session.label.is_empty() { &session.words } else { &session.session.label };
-            let text = texts.menu.end.with(&[("name", &plain(name))]);
+            let text = in_menu(&texts.menu.end.with(&[("name", &plain(name))]));
             entries.push(Entry::Act(text, Action::End(session.session.id)));
         }
         entries.push(Entry::Line);
@@ -149,6 +150,11 @@ pub(super) fn of(live: &Live, texts: &Texts) -> Shown {
     Shown { icon, status, entries }
 }
 
+/// Says who waits for what, for a line of a menu.
+fn asked_in_menu(waiting: &WaitingSummary, texts: &Texts) -> String {
+    in_menu(&asked(waiting, texts))
+}
+
 /// Says who waits for what.
 pub(crate) fn asked(waiting: &WaitingSummary, texts: &Texts) -> String {
     let server = plain(waiting.server.as_ref().map_or("", |server| server.as_str()));
@@ -165,18 +171,19 @@ pub(crate) fn asked(waiting: &WaitingSummary, texts: &Texts) -> String {
     texts.menu.waiting.with(&[("name", &plain(&waiting.name)), ("what", &what)])
 }
 
-/// Makes a name of a peer fit for a line of a menu: short, and without the underscores that menus turn into underlines.
-/// The host has made what misleads visible already.
+/// Makes a name of a peer short, and one line. The host has made what misleads visible already.
 pub(crate) fn plain(name: &str) -> String {
-    let mut text: String = name
-        .chars()
-        .take(NAME)
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect();
+    let shown = |character: char| if character.is_control() { ' ' } else { character };
+    let mut text: String = name.chars().take(NAME).map(shown).collect();
     if name.chars().count() > NAME {
         text.push('…');
     }
-    text.replace('_', "__").replace('&', "&&")
+    text
+}
+
+/// Doubles what menus turn into an underline below the next letter.
+fn in_menu(text: &str) -> String {
+    text.replace('&', "&&")
 }
 
 #[cfg(test)]
@@ -258,8 +265,8 @@ mod tests {
         let long = "x".repeat(200);
         let text = asked(&waiting(1, &long), &texts);
         assert!(text.chars().count() < 100, "{text}");
-        assert!(
-            asked(&waiting(1, "{tool} _&\n"), &texts).starts_with("{tool} __&&  wants to call write__file")
-        );
+        let odd = waiting(1, "{tool} _&\n");
+        assert!(asked(&odd, &texts).starts_with("{tool} _&  wants to call write_file"));
+        assert!(asked_in_menu(&odd, &texts).starts_with("{tool} _&&  wants to call write_file"));
     }
 }

@@ -83,7 +83,7 @@ export type Grant = {
   sampling: boolean;
   elicitation: boolean;
   expires?: Timestamp;
-  pins: Record<string, ToolPin>;
+  pins?: Record<string, ToolPin>;
 };
 
 /** Something that happened. */
@@ -140,6 +140,13 @@ export type LinkDefinition = { id: LinkId; name: string; server?: ServerId; enab
 
 /** The short name of a link, made like a server's: lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or a digit, up to 64 characters. */
 export type LinkId = string;
+
+/** How signaling comes. */
+export type LinkKind =
+  | { kind: 'tcp'; bind: string }
+  | { kind: 'websocket'; bind: string }
+  | { kind: 'rendezvous'; url: RendezvousUrl }
+  | { kind: 'embedded'; bind: string };
 
 /** A link, as it is now. */
 export type LinkLive = { link: LinkId } & ({ state: 'open'; address: string } | { state: 'connecting' } | { state: 'closed' } | { state: 'down'; reason: string });

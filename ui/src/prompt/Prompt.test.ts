@@ -59,6 +59,18 @@ describe('the prompt', () => {
     tell({ event: 'armed', id: 1, nonce: 'n1' });
     await waitFor(() => expect(approve()).toHaveProperty('disabled', false));
   });
+  it('stays armed and drawn when only numbers change', async () => {
+    await waitFor(() => expect(shown).toHaveBeenCalled());
+    tell({ event: 'armed', id: 1, nonce: 'n1' });
+    await waitFor(() => expect(approve()).toHaveProperty('disabled', false));
+    shown.mockClear();
+    tell({ event: 'show', prompt: view({ behind: 4 }) });
+    await screen.findByText('1 of 5');
+    expect(approve()).toHaveProperty('disabled', false);
+    tell({ event: 'show', prompt: view({ nonce: 'n2' }) });
+    await waitFor(() => expect(approve()).toHaveProperty('disabled', true));
+    await waitFor(() => expect(shown).toHaveBeenCalledOnce());
+  });
   it('is off again when the window loses the focus', async () => {
     tell({ event: 'armed', id: 1, nonce: 'n1' });
     await waitFor(() => expect(approve()).toHaveProperty('disabled', false));
@@ -89,6 +101,14 @@ describe('the prompt', () => {
     tell({ event: 'armed', id: 1, nonce: 'n1' });
     await waitFor(() => expect(answers).toHaveLength(2));
     expect(answers.every(([, { answer }]) => answer === 'deny')).toBe(true);
+  });
+  it('says what is wrong with the terms', async () => {
+    refuse = new PlatformError('not_allowed', 'another agent is known under that name');
+    await fireEvent.click(deny());
+    await screen.findByText('another agent is known under that name');
+    refuse = new PlatformError('not_allowed', '');
+    await fireEvent.click(deny());
+    await screen.findByText('That answer is not possible here.');
   });
   it('forgets an early no when another prompt comes', async () => {
     refuse = new PlatformError('too_early', '');

@@ -54,6 +54,10 @@ fn what_an_agent_did_can_be_read_checked_and_exported() {
     assert_eq!(next[0], entries[1]);
     assert_eq!(listed(&["--agent", &machine.fingerprint("other")]), [] as [Value; 0]);
 
+    let of_tool = listed(&["--tool", "count", "--outcome", "denied", "--last", "1h"]);
+    assert_eq!(of_tool.iter().map(|entry| &entry["target"]).collect::<Vec<_>>(), ["count"]);
+    assert_eq!(listed(&["--tool", "count", "--outcome", "answered"]), [json!(null); 0]);
+    assert_eq!(listed(&["--text", "no-such-text"]), [json!(null); 0]);
     let count = desk.done(&["activity", "verify"])["entries"].as_u64().unwrap();
     assert_eq!(count, entries.len() as u64);
     let file = desk.home.path().join("export.jsonl");

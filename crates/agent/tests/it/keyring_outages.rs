@@ -95,6 +95,8 @@ fn while_the_keyring_is_gone_nobody_new_comes_in_and_afterwards_they_do() {
     assert_eq!(there.call("count", json!({})).unwrap(), "1");
 
     desk.session.start_keyring();
+    // Nobody has to come for it to be noticed.
+    host.event("keychain_available");
     let mut again = machine.connect("known", &host.link, &[]);
     again.initialize();
     assert_eq!(again.call("count", json!({})).unwrap(), "1");

@@ -8,56 +8,14 @@ use std::time::{Duration, Instant};
 use gatelodge_wire::Fingerprint;
 
 use super::bucket::{Bucket, Rate};
-use super::shown::MAX_SHOWN;
 use super::{Answer, AnswerError, Denial, Nonce, Prompt, PromptId, Request, Verdict, Waiting};
-use crate::event::SessionId;
 use crate::time::Timestamp;
 
-/// How the broker asks.
-#[derive(Debug, Clone)]
-pub struct QueueConfig {
-    /// How long a prompt is visible before nobody's deciding becomes a no. Defaults to 60 s.
-    pub time_limit: Duration,
-    /// How long a prompt waits to become visible before it becomes a no. Defaults to 120 s.
-    pub wait_limit: Duration,
-    /// How long a prompt must have been shown and focused before an answer other than a plain no counts. Defaults to 1 s: a
-    /// person who types or clicks while the prompt comes up has stopped by then.
-    pub arming_delay: Duration,
-    /// The most prompts, the visible one included. Defaults to 16.
-    pub prompts: usize,
-    /// The most prompts of one agent. Defaults to 4, what a model calls at a time, so that several agents always find
-    /// room.
-    pub prompts_per_agent: usize,
-    /// The most prompts of agents that the person has not let in yet. Defaults to 4, so that those let in find room.
-    pub prompts_of_strangers: usize,
-    /// The most bytes of text that all prompts of one agent hold. Defaults to 24 MiB, what a single one can have at most:
-    /// a tool's name, its arguments and a difference.
-    pub bytes_per_agent: usize,
-    /// The most requests that one prompt decides. Defaults to 32.
-    pub requests_per_prompt: usize,
-    /// How long an agent that the person has not let in waits after a no; doubled with each further one. Defaults to
-    /// 30 s.
-    pub backoff: Duration,
-    /// The longest such wait. Defaults to 24 h.
-    pub max_backoff: Duration,
-}
+mod config;
+mod entry;
 
-impl Default for QueueConfig {
-    fn default() -> Self {
-        Self {
-            time_limit: Duration::from_secs(60),
-            wait_limit: Duration::from_secs(120),
-            arming_delay: Duration::from_secs(1),
-            prompts: 16,
-            prompts_per_agent: 4,
-            prompts_of_strangers: 4,
-            bytes_per_agent: 3 * MAX_SHOWN,
-            requests_per_prompt: 32,
-            backoff: Duration::from_secs(30),
-            max_backoff: Duration::from_secs(24 * 60 * 60),
-        }
-    }
-}
+pub use config::QueueConfig;
+use entry::{Entry, Visible};
 
 /// Prompts of one agent that is let in: as many as a busy one makes while somebody sits there and answers.
 const AGENT: Rate = Rate { burst: 12, every: Duration::from_secs(2) };
@@ -84,32 +42,6 @@ pub struct Notice {
     pub request: RequestId,
     /// What became of it.
     pub verdict: Verdict,
-}
-
-#[derive(Debug)]
-struct Entry {
-    id: PromptId,
-    /// The first of those that asked this.
-    request: Arc<Request>,
-    /// All that asked this, each with its session.
-    requests: Vec<(RequestId, Option<SessionId>)>,
-    /// Until when it may wait. The time in which it is visible does not count.
-    wait_until: Instant,
-    /// How long it may still be visible, if it was visible already.
-    left: Option<Duration>,
-}
-
-#[derive(Debug)]
-struct Visible {
-    entry: Entry,
-    nonce: Nonce,
-    since: Instant,
-    until: Instant,
-    limit: Duration,
-    shown: bool,
-    /// Since when it has been shown and focused.
-    in_view: Option<Instant>,
-    focused: bool,
 }
 
 #[derive(Debug)]
@@ -192,7 +124,7 @@ impl Queue {
             id: PromptId(self.count),
             requests: vec![(id, request.session)],
             request: Arc::new(request),
-            wait_until: now + self.config.wait_limit,
+            wait_until: now + self.config.wait_limit.max(self.config.time_limit * 2),
             left: None,
         });
         self.promote(now);
@@ -490,25 +422,6 @@ impl Queue {
             };
             self.notices.push_back(Notice { request, verdict });
         }
-    }
-}
-
-impl Entry {
-    /// Takes a request out; returns whether the prompt is about another session then.
-    fn withdraw(&mut self, request: RequestId) -> bool {
-        self.requests.retain(|(id, _)| *id != request);
-        let Some((_, first)) = self.requests.first() else { return false };
-        let others = self.requests.iter().all(|(_, session)| *session != self.request.session);
-        if others {
-            Arc::make_mut(&mut self.request).session = *first;
-        }
-        others
-    }
-}
-
-impl Visible {
-    fn is_armed(&self, now: Instant, delay: Duration) -> bool {
-        self.in_view.is_some_and(|since| now >= since + delay)
     }
 }
 

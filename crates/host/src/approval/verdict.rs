@@ -60,7 +60,7 @@ impl AnswerKind {
         [Self::Once, Self::Session, Self::Always, Self::Deny, Self::DenyAndEnd, Self::Block];
 
     /// Whether the answer counts before the prompt has been in view and in focus for a while. A no that nobody meant costs
-    /// a call; but one that is remembered, such as a block, has to be meant as well.
+    /// a call, or an invitation; but one that is remembered for good, a block, has to be meant as well.
     pub fn counts_at_once(self) -> bool {
         matches!(self, Self::Deny | Self::DenyAndEnd)
     }

@@ -100,7 +100,11 @@ mod unix {
         let mut reader = BufReader::new(reader.take(MAX_REQUEST));
         tokio::time::timeout(REQUEST_LIMIT, reader.read_line(&mut line)).await??;
         let reply = match serde_json::from_str(&line) {
-            Ok(request) => perform(request).await,
+            // Whoever has gone does not wait for a reply: what was begun is given up.
+            Ok(request) => tokio::select! {
+                reply = perform(request) => reply,
+                () = gone(&mut reader) => return Ok(()),
+            },
             Err(error) => Reply::Failed {
                 message: format!("the request is not understood: {error}"),
                 cause: FailureCause::Other,
@@ -109,6 +113,12 @@ mod unix {
         let mut reply = serde_json::to_vec(&reply)?;
         reply.push(b'\n');
         writer.write_all(&reply).await
+    }
+
+    /// Waits until the other side has closed the connection; what else it says is not read.
+    async fn gone(reader: &mut BufReader<tokio::io::Take<tokio::net::unix::OwnedReadHalf>>) {
+        let mut beyond = [0; 64];
+        while reader.read(&mut beyond).await.is_ok_and(|read| read > 0) {}
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gatelodge_wire::IceServer;
 
-use super::{RendezvousChoice, Settings};
+use super::{IceServerSetting, RendezvousChoice, Settings};
 use crate::link::{EMBEDDED_PORT, LinkDefinition, LinkId, LinkKind, LinkPolicy};
 use crate::secret::{SecretName, Secrets};
 
@@ -26,15 +26,17 @@ pub(crate) struct InForce {
 
 impl InForce {
     pub(crate) fn new(settings: Settings, approval_limit: Option<Duration>) -> Self {
-        let (ice_servers, changing) = Default::default();
-        Self { settings: Mutex::new(settings), approval_limit, ice_servers, changing }
+        let ice_servers = Mutex::new(without_passwords(&settings));
+        Self { settings: Mutex::new(settings), approval_limit, ice_servers, changing: Default::default() }
     }
 
     pub(crate) fn settings(&self) -> Settings {
         self.lock().clone()
     }
 
+    /// Goes by other settings from now on. TURN servers follow with [`Self::read_passwords`].
     pub(crate) fn put(&self, settings: Settings) {
+        *self.ice_servers.lock().unwrap_or_else(PoisonError::into_inner) = without_passwords(&settings);
         *self.lock() = settings;
     }
 
@@ -54,7 +56,7 @@ impl InForce {
         let wanted = self.lock().ice_servers.clone();
         let ready = wanted.into_iter().filter_map(|server| {
             if !server.is_turn() {
-                return Some(IceServer { urls: vec![server.url], username: None, credential: None });
+                return Some(stun(&server));
             }
             let name: SecretName = server.secret.parse().ok()?;
             match secrets.text(&name) {
@@ -96,6 +98,15 @@ impl InForce {
     fn lock(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The servers that ask for no password.
+fn without_passwords(settings: &Settings) -> Vec<IceServer> {
+    settings.ice_servers.iter().filter(|server| !server.is_turn()).map(stun).collect()
+}
+
+fn stun(server: &IceServerSetting) -> IceServer {
+    IceServer { urls: vec![server.url.clone()], username: None, credential: None }
 }
 
 /// The id of the link that follows from the settings.

@@ -117,6 +117,27 @@ fn a_keyring_that_appears_later_is_found_by_the_same_process() {
 }
 
 #[test]
+fn the_keyrings_state_is_found_by_looking() {
+    let mut session = DesktopSession::without_keyring();
+    let looks = |session: &DesktopSession, state: &str, reason: &str| {
+        let found = session.probe(&["look"]);
+        assert!(
+            found.starts_with(&format!(r#"{{"keychain":"{state}""#)) && found.contains(reason),
+            "{found}"
+        );
+    };
+    looks(&session, "missing", "start one (on Linux: gnome-keyring or KWallet");
+    session.start_keyring();
+    assert_eq!(session.probe(&["look"]), r#"{"keychain":"open"}"#);
+    session.lock_keyring();
+    looks(&session, "locked", "the keychain is locked; unlock it, then try again");
+    // Looking has not had it unlocked.
+    looks(&session, "locked", "");
+    session.kill_keyring();
+    looks(&session, "missing", "no keychain was found");
+}
+
+#[test]
 fn a_locked_keyring_is_neither_trust_nor_a_new_identity() {
     let mut session = DesktopSession::new();
     let identity = session.probe(&["identity"]);

@@ -8,4 +8,6 @@ mod desktop_session;
 mod keyring;
 mod pairing;
 mod rendezvous;
+#[cfg(unix)]
+mod shown;
 mod upstream;

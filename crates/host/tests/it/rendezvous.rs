@@ -25,7 +25,7 @@ const FLOODING: usize = 64;
 const STRANGERS: usize = 512;
 const KNOCKS: u32 = 10_000;
 
-async fn server(listen: std::net::SocketAddr) -> (Rendezvous, RendezvousUrl) {
+pub(crate) async fn server(listen: std::net::SocketAddr) -> (Rendezvous, RendezvousUrl) {
     let mut config = Config::new(listen);
     config.authority = AuthorityRule::SocketAddress;
     // All come from one address here, and faster than anybody may.

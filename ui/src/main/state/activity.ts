@@ -25,7 +25,7 @@ export const since = (period: Period, now: number): number => (period === 'all' 
 /** How an entry ended, as the filter names it. */
 export function outcomeOf(row: ActivityRow): Exclude<OutcomeFilter, 'all'> {
   if (row.kind === 'call') return row.outcome === 'interrupted' ? 'failed' : row.outcome;
-  if (row.kind === 'approval-answered') return row.answer === 'denied' || row.answer === 'blocked' ? 'denied' : 'answered';
+  if (row.kind === 'approval-answered') return row.answer === 'denied' || row.answer === 'ended' || row.answer === 'blocked' ? 'denied' : 'answered';
   return row.kind === 'server-crashed' || row.kind === 'grants-altered' || row.kind === 'lost' ? 'failed' : 'other';
 }
 

@@ -3,17 +3,7 @@
 import { getContext, setContext } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import type { MainPlatform, Stop } from '../../platform/platform';
-import type {
-  AgentSummary,
-  Grant,
-  HostEvent,
-  InvitationSummary,
-  LinkDefinition,
-  Reply,
-  Request,
-  ServerDefinition,
-  Settings,
-} from '../../platform/types';
+import type { AgentSummary, Check, Grant, HostEvent, InvitationSummary, LinkDefinition, Reply, Request, ServerDefinition, Settings } from '../../platform/types';
 import { setTheme } from '../../shared/theme';
 import { dismiss, NOTHING, PARTS, reduce, type Part, type Shown } from './reduce';
 
@@ -29,6 +19,8 @@ type Status = Extract<Reply, { reply: 'status' }>;
 export class Desktop {
   readonly platform: MainPlatform;
   shown = $state.raw<Shown>(NOTHING);
+  /** Hears of each check of a diagnosis as soon as it is done. */
+  checked: ((check: Check) => void) | null = null;
   status = $state.raw<Status | null>(null);
   servers = $state.raw<ServerDefinition[]>([]);
   agents = $state.raw<AgentSummary[]>([]);
@@ -69,6 +61,7 @@ export class Desktop {
   }
 
   hear(event: HostEvent): void {
+    if (event.event === 'checked') this.checked?.(event.check);
     this.shown = reduce(this.shown, event);
     if (this.shown.stale.size === 0) return;
     clearTimeout(this.#settling);

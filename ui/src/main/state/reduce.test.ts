@@ -30,6 +30,14 @@ describe('events', () => {
   it('lock the window when the keychain is gone', () => {
     expect(after({ event: 'keychain_unavailable', reason: 'locked' }).live.keychain).toEqual({ keychain: 'failed', reason: 'locked' });
   });
+  it('unlock it when the keychain is back, and read everything', () => {
+    const back = reduce(after({ event: 'keychain_unavailable', reason: 'locked' }), { event: 'keychain_available' });
+    expect(back.live.keychain).toEqual({ keychain: 'open' });
+    expect([...back.stale].sort()).toEqual([...PARTS].sort());
+  });
+  it('show the gate as it is', () => {
+    expect(after({ event: 'gate_changed', state: { gate: 'closed', until: null } }).live.gate).toEqual({ gate: 'closed', until: null });
+  });
   it('make everything stale when some were missed', () => {
     expect([...after({ event: 'missed', events: 3 }).stale].sort()).toEqual([...PARTS].sort());
   });

@@ -85,6 +85,13 @@ export function reduce(shown: Shown, event: HostEvent): Shown {
         live: { ...shown.live, keychain: { keychain: 'failed', reason: event.reason } },
         stale: new Set([...shown.stale, 'live']),
       };
+    case 'keychain_available':
+      return { ...shown, live: { ...shown.live, keychain: { keychain: 'open' } }, stale: new Set(PARTS) };
+    case 'gate_changed':
+      return stale({ ...shown, live: { ...shown.live, gate: event.state } }, 'live');
+    case 'checked':
+      // Whoever diagnoses listens to it.
+      return shown;
     case 'unreachable':
     case 'interrupted':
       return bump(changeSession(shown, event.session, (session) => ({ ...session, interrupted: true })));

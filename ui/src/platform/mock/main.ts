@@ -164,7 +164,7 @@ async function perform(request: Request, signal?: AbortSignal): Promise<Reply> {
       if (request.server === 'postgres') return failed('the server ended before it answered: connection refused (127.0.0.1:5432)');
       const server = world.servers.find(({ id }) => id === request.server);
       const list = samples.tools[server?.kind.kind === 'files' ? 'files' : request.server] ?? [];
-      return { reply: 'probed', server: server?.kind.kind === 'files' ? 'gatelodge-files 0.1.0' : 'mcp-git 1.26.0', protocol: '2025-11-25', tools: list.map(({ name }) => name) };
+      return { reply: 'probed', server: server?.kind.kind === 'files' ? 'gatelodge-files 0.1.0' : 'mcp-git 1.26.0', protocol: '2025-11-25', tools: [...list] };
     }
     case 'agents':
       return { reply: 'agents', agents: [...world.agents] };
@@ -232,10 +232,22 @@ async function perform(request: Request, signal?: AbortSignal): Promise<Reply> {
       const entries = [];
       for (let seq = Math.min(world.newest, (request.before ?? Infinity) - 1); seq > 0 && entries.length < request.limit; seq -= 1) {
         const entry = samples.activity(seq, start - busy((LOG_LENGTH - seq) * 47_000) + Math.floor(samples.random(seq)() * 40_000) - 45_000);
-        if (request.agent === null || entry.agent === request.agent) entries.push(entry);
+        if ((request.agent ?? entry.agent) === entry.agent) entries.push(entry);
       }
       return { reply: 'activity', entries };
     }
+    case 'activity_counts':
+      return { reply: 'activity_counts', counts: Array.from({ length: request.buckets }, () => ({ answered: 0, failed: 0, denied: 0 })) };
+    case 'gate':
+      return { reply: 'gate', state: world.gate };
+    case 'set_gate':
+      await platform.setGate(request.change);
+      return { reply: 'gate', state: world.gate };
+    case 'settings':
+      return { reply: 'settings', settings: world.settings };
+    case 'put_settings':
+      world.settings = { ...world.settings, ...request.settings };
+      return done;
     case 'verify_activity':
       await pause(1500, signal);
       return { reply: 'verified', entries: world.newest, broken: null };
@@ -245,7 +257,10 @@ async function perform(request: Request, signal?: AbortSignal): Promise<Reply> {
       await pause(1500, signal);
       return { reply: 'verified', entries: world.newest, broken: null };
     case 'diagnose':
-      await pause(4000, signal);
+      for (const check of checks) {
+        await pause(4000 / checks.length, signal);
+        tell({ event: 'checked', check });
+      }
       return { reply: 'diagnosis', checks };
     case 'secrets':
       return { reply: 'secrets', names: [...world.secrets] };
@@ -270,9 +285,10 @@ export const platform: MainPlatform = {
   shell: () => Promise.resolve(() => undefined),
   live: () => Promise.resolve(live()),
   setGate(change) {
-    world.gate = change.gate === 'open' ? change : { gate: 'closed', until: change.seconds === null ? null : Date.now() + change.seconds * 1000 };
-    if (change.gate === 'closed') world.sessions = [];
-    tell({ event: 'changed' });
+    const seconds = change.gate === 'closed' ? change.seconds : null;
+    world.gate = change.gate === 'open' ? change : { gate: 'closed', until: seconds === null ? null : Date.now() + seconds * 1000 };
+    if (change.gate !== 'open') world.sessions = [];
+    tell({ event: 'gate_changed', state: world.gate });
     return Promise.resolve();
   },
   showPrompt() {

@@ -48,19 +48,19 @@ const samplePrompts: Record<string, Sample> = {
     subject: { subject: 'tool_call', server: 'notes', tool: whole('edit_file'), arguments: whole(editArguments), detail: whole(diff) },
   },
   pairing: {
-    answers: ['session', 'always', 'deny', 'deny_and_end', 'block'],
+    answers: ['session', 'always', 'deny', 'block'],
     agent: samples.stranger.fingerprint, words: samples.stranger.words, name: 'Laptop in the studio', known: false, millis: 120_000, millis_left: 112_000,
     subject: { subject: 'pairing', preset, namesake: null },
   },
   unknown: {
-    answers: ['once', 'always', 'deny', 'block'],
+    answers: ['once', 'session', 'always', 'deny', 'block'],
     agent: samples.stranger.fingerprint, words: samples.stranger.words, name: 'Build box', known: false, namesake_words: samples.known.build.words,
     link: 'lan', path_kind: 'direct', path: '192.168.1.90:50411',
     subject: { subject: 'unknown_agent', link: 'lan', servers: ['notes'], stable: true, namesake: samples.known.build.fingerprint },
   },
-  session: { answers: ['once', 'always', 'deny', 'block'], subject: { subject: 'session', server: 'postgres' } },
+  session: { answers: toolAnswers, subject: { subject: 'session', server: 'postgres' } },
   changed: {
-    answers: ['always', 'deny'],
+    answers: ['always', 'deny', 'deny_and_end'],
     subject: {
       subject: 'changed_tool', server: 'git', tool: whole('git_log'),
       before: whole('{"name":"git_log","description":"Shows the commits.","inputSchema":{"type":"object","properties":{"repo_path":{"type":"string"}}}}'),
@@ -68,7 +68,7 @@ const samplePrompts: Record<string, Sample> = {
     },
   },
   hostile: {
-    answers: toolAnswers, name: samples.HOSTILE.slice(0, 60), known: false, agent: samples.stranger.fingerprint, words: samples.stranger.words,
+    answers: ['deny', 'deny_and_end', 'block'], name: samples.HOSTILE.slice(0, 60), known: false, agent: samples.stranger.fingerprint, words: samples.stranger.words,
     subject: {
       subject: 'tool_call', server: 'notes', tool: whole(samples.HOSTILE),
       arguments: { text: `{"path":"${samples.HOSTILE}","content":"${'A'.repeat(60_000)}"}`, size: 1_048_576, is_whole: false },
@@ -138,7 +138,7 @@ export const platform: PromptPlatform = {
   },
   async answer(given, answer) {
     await pause(80);
-    const refuses = ['deny', 'deny_and_end', 'block'].includes(answer.answer);
+    const refuses = ['deny', 'deny_and_end'].includes(answer.answer);
     if (given !== nonce()) throw new PlatformError('wrong_nonce', 'the answer is not to the prompt that is shown');
     if (!armed && !refuses) throw new PlatformError('too_early', 'the prompt has not been in view and in focus for long enough');
     answers.push(answer);

@@ -1,5 +1,7 @@
 use super::*;
+use crate::approval::shown::MAX_SHOWN;
 use crate::approval::{AnswerKind, ClaimedName, ShownText, Subject, Terms};
+use crate::event::SessionId;
 
 /// The time on the wall. It stands still.
 const WALL: Timestamp = Timestamp::from_millis(1_000_000);
