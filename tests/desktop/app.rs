@@ -1,15 +1,10 @@
 //! The tray app on a desktop.
 
-use std::fs::File;
-use std::path::PathBuf;
-use std::process::Stdio;
-
 use gatelodge_tests::TrayApp;
-use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use crate::desk::{Desk, Group};
-use crate::driver::{Driver, Page, View, configure, free_port};
+use crate::driver::{Driver, Page, View};
 use crate::waiting::{eventually, until};
 
 /// The titles of the two windows.
@@ -21,7 +16,6 @@ pub(crate) struct App<'a> {
     pub(crate) desk: &'a Desk,
     driver: Driver,
     process: Pid,
-    log: PathBuf,
     _group: Group,
 }
 
@@ -34,18 +28,11 @@ impl<'a> App<'a> {
 
     #[track_caller]
     pub(crate) fn start_with(desk: &'a Desk, arguments: &[&str]) -> Self {
-        let log = desk.home.path().join("app.log");
-        let file = File::options().create(true).append(true).open(&log).unwrap();
-        let port = free_port();
-        let mut command = desk.command("WebKitWebDriver");
-        configure(&mut command, port);
-        command.stdout(Stdio::from(file.try_clone().unwrap())).stderr(Stdio::from(file));
-        let group = Group::start(command);
+        let (port, group) = desk.driver();
         let program = TrayApp::get().automated.to_str().unwrap();
         let driver = Driver::start(port, program, arguments);
         let process = desk.tray.process();
-        let app =
-            Self { desk, driver, process: Pid::from_raw(process.try_into().unwrap()), log, _group: group };
+        let app = Self { desk, driver, process: Pid::from_raw(process.try_into().unwrap()), _group: group };
         desk.screen.window(MAIN);
         app
     }
@@ -63,14 +50,9 @@ impl<'a> App<'a> {
     /// Clicks what has this name in a window, with the pointer on the screen.
     #[track_caller]
     pub(crate) fn click(&self, view: View<'_>, name: &str) {
-        let title = if view.page == Page::Main { MAIN } else { PROMPT };
-        let screen = &self.desk.screen;
+        let title = title_of(view);
         // Things move while a page fills.
-        let look = || {
-            let (x, y, ..) = screen.place_of(screen.find(title)?)?;
-            let (right, down) = view.middle(name)?;
-            Some((x + right, y + down))
-        };
+        let look = || view.find(name).and_then(|_| self.place_of(view, name));
         let mut last = None;
         let place = crate::waiting::sought(crate::waiting::LIMIT, || {
             let now = look();
@@ -81,7 +63,15 @@ impl<'a> App<'a> {
         let Some((x, y)) = place else {
             panic!("{title:?} has no {name:?} to click; it says {:?}", view.text())
         };
-        screen.click(x, y);
+        self.desk.screen.click(x, y);
+    }
+
+    /// Where on the screen the thing with this name is, usable or not.
+    pub(crate) fn place_of(&self, view: View<'_>, name: &str) -> Option<(i32, i32)> {
+        let screen = &self.desk.screen;
+        let (x, y, ..) = screen.place_of(screen.find(title_of(view))?)?;
+        let (right, down) = view.middle(name)?;
+        Some((x + right, y + down))
     }
 
     /// Waits for a prompt that says something, and looks at it: it has the focus then.
@@ -112,7 +102,7 @@ impl<'a> App<'a> {
 
     /// Whether the app runs.
     pub(crate) fn runs(&self) -> bool {
-        kill(self.process, None).is_ok() && !is_dead(self.process)
+        !has_ended(self.process)
     }
 
     /// Quits by the tray's menu, and waits until the app has ended.
@@ -121,28 +111,23 @@ impl<'a> App<'a> {
         self.desk.tray.click("Quit");
         until("the app's end", || !self.runs());
     }
-
-    pub(crate) fn process(&self) -> Pid {
-        self.process
-    }
-
-    /// What the app has logged.
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
 }
 
-/// Whether a process has ended and waits for its parent to ask how.
-fn is_dead(process: Pid) -> bool {
+fn title_of(view: View<'_>) -> &'static str {
+    if view.page == Page::Main { MAIN } else { PROMPT }
+}
+
+/// Whether a process has ended, though its parent may not have asked yet how.
+pub(crate) fn has_ended(process: Pid) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/stat"));
-    status.is_ok_and(|status| status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
+    status.map_or(true, |status| status.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z')))
 }
 
 impl Drop for App<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.desk.keep_picture();
-            eprintln!("the app logged:\n{}", self.log());
+            eprintln!("the app logged:\n{}", self.desk.log());
         }
     }
 }

@@ -1,6 +1,9 @@
 //! A person's desktop: the screen with all that belongs to it, and a place for what Gatelodge keeps.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::desktop_session::{DesktopSession, Owned};
+use crate::driver::{configure, free_port};
 use crate::notices::{DUNSTRC, Notices};
 use crate::program::{Ended, Program};
 use crate::screen::Screen;
@@ -108,6 +112,17 @@ impl Desk {
         }
     }
 
+    /// Starts a keyring on a desktop that had none.
+    pub(crate) fn start_keyring(&self) -> Owned {
+        let mut command = self.command("gnome-keyring-daemon");
+        command.args(["--unlock", "--components=secrets", "--foreground"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut keyring = Owned(command.spawn().unwrap());
+        keyring.0.stdin.take().unwrap().write_all(b"test").unwrap();
+        until("a keyring", || self.tray.is_on_bus("org.freedesktop.secrets"));
+        keyring
+    }
+
     /// A program on this desktop.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         in_session(&self.session, &self.screen, &self.mark, &self.home, program)
@@ -116,7 +131,8 @@ impl Desk {
     /// Runs `gatelodge host ... --json` to its end.
     pub(crate) fn manage(&self, arguments: &[&str]) -> Ended {
         let mut command = self.command(gatelodge());
-        command.arg("host").args(&arguments[..2]).arg("--json").args(&arguments[2..]);
+        let (what, rest) = arguments.split_at(arguments.len().min(2));
+        command.arg("host").args(what).arg("--json").args(rest);
         Program::run(command)
     }
 
@@ -138,6 +154,23 @@ impl Desk {
         folder
     }
 
+    /// Adds the hostile server, whose pictures would be fetched from this address.
+    pub(crate) fn add_hostile(&self, address: &str) {
+        self.done(&["servers", "add", "hostile", "--", env!("CARGO_BIN_EXE_hostile"), address]);
+    }
+
+    /// Trusts an agent, and lends it a server, with this rule for its tools.
+    pub(crate) fn lend(&self, agent: &str, label: &str, server: &str, rule: &str) {
+        self.done(&["agents", "trust", agent, label]);
+        self.done(&["grants", "set", label, server, "--tools", rule]);
+    }
+
+    /// How many sessions are up.
+    #[track_caller]
+    pub(crate) fn sessions(&self) -> usize {
+        self.done(&["sessions", "list"])["sessions"].as_array().unwrap().len()
+    }
+
     /// Where the link is reached, once it is.
     #[track_caller]
     pub(crate) fn link(&self) -> String {
@@ -145,6 +178,23 @@ impl Desk {
             let links = self.done(&["links", "list"]);
             Some(links["open"][0][1].as_str()?.to_owned())
         })
+    }
+
+    /// Starts a WebDriver: its port, and its process with all that it will start.
+    pub(crate) fn driver(&self) -> (u16, Group) {
+        let log = self.home.path().join("app.log");
+        let file = File::options().create(true).append(true).open(log).unwrap();
+        let port = free_port();
+        let mut command = self.command("setpriv");
+        command.args(["--pdeathsig", "KILL", "--", "WebKitWebDriver"]);
+        configure(&mut command, port);
+        command.stdout(Stdio::from(file.try_clone().unwrap())).stderr(Stdio::from(file));
+        (port, Group::start(command))
+    }
+
+    /// What the app has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("app.log")).unwrap_or_default()
     }
 
     /// What the pictures of this test are called.
@@ -176,6 +226,8 @@ fn in_session(
     program: impl AsRef<OsStr>,
 ) -> Command {
     let mut command = session.command(program);
+    // Where programs look that do not ask.
+    command.env("XDG_CONFIG_HOME", session.home().join(".config"));
     command
         .env("DISPLAY", &screen.display)
         .env("GATELODGE_HOME", home.path())
@@ -194,22 +246,36 @@ fn in_session(
     command
 }
 
-/// The processes that have the mark: their ids, command lines and names.
+/// The processes that have the mark or descend from one that has it, since servers get an environment of their own: their
+/// ids, command lines and names.
 fn marked(mark: &str) -> Vec<(Pid, String, String)> {
     let mark = format!("{MARK}={mark}");
-    let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        let folder = entry.ok()?.path();
-        let pid = folder.file_name()?.to_str()?.parse().ok()?;
-        let environment = std::fs::read(folder.join("environ")).ok()?;
-        environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()).then_some(())?;
-        let line = std::fs::read(folder.join("cmdline")).ok()?;
-        // One that has ended and was not waited for has none.
-        (!line.is_empty()).then_some(())?;
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        let name = std::fs::read_to_string(folder.join("comm")).ok()?.trim().to_owned();
-        Some((Pid::from_raw(pid), line, name))
-    });
-    processes.collect()
+    let mut parents = HashMap::new();
+    let mut found = HashMap::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let folder = entry.path();
+        let Ok(stat) = std::fs::read_to_string(folder.join("stat")) else { continue };
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<i32>().ok());
+        parents.insert(pid, parent.unwrap_or_default());
+        let environment = std::fs::read(folder.join("environ")).unwrap_or_default();
+        let is_marked = environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
+        let line = std::fs::read(folder.join("cmdline")).unwrap_or_default();
+        let name = std::fs::read_to_string(folder.join("comm")).unwrap_or_default();
+        found.insert(
+            pid,
+            (is_marked, String::from_utf8_lossy(&line).replace('\0', " "), name.trim().to_owned()),
+        );
+    }
+    let descends = |pid: i32| {
+        let mut ancestors = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
+        ancestors.any(|pid| found.get(&pid).is_some_and(|(is_marked, ..)| *is_marked))
+    };
+    // One that has ended and was not waited for has no command line.
+    let running = found.iter().filter(|(pid, (_, line, _))| !line.is_empty() && descends(**pid));
+    running.map(|(pid, (_, line, name))| (Pid::from_raw(*pid), line.clone(), name.clone())).collect()
 }
 
 impl Drop for Desk {

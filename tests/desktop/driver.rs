@@ -11,7 +11,7 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use crate::waiting::{block_on, eventually, until};
+use crate::waiting::{block_on, eventually, spawn, until};
 
 /// How WebDriver marks an element in the result of a script (W3C WebDriver, section 12.2).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -25,8 +25,9 @@ const FIND: &str = "
     const names = element => [element.getAttribute('aria-label'), element.textContent, element.labels?.[0]?.textContent]
         .map(calm);
     const all = 'button, a, summary, [role=button], [role=tab], [role=switch], label, input, select, textarea';
-    const found = [...document.querySelectorAll(all)].filter(element => names(element).includes(name));
-    return found.find(element => seen(element) && !element.disabled) ?? null;
+    const there = [...document.querySelectorAll(all)].filter(element => seen(element) && !element.disabled);
+    const found = there.filter(element => names(element).includes(name));
+    return found.at(0) ?? null;
 ";
 
 /// A page of the app.
@@ -63,15 +64,41 @@ impl Driver {
     /// Has the WebDriver at this port start the program.
     #[track_caller]
     pub(crate) fn start(port: u16, program: &str, arguments: &[&str]) -> Self {
+        let client = Self::connect(port, program, arguments);
+        let client = block_on(async { tokio::time::timeout(crate::waiting::LIMIT, client).await });
+        let client = client.expect("the app does not start in time").expect("the app can be driven");
+        Self { client, current: RefCell::new(None) }
+    }
+
+    /// Has the WebDriver at this port start the program, and gives up when `meanwhile` is over.
+    pub(crate) fn try_start(
+        port: u16,
+        program: &str,
+        arguments: &[&str],
+        meanwhile: impl FnOnce(),
+    ) -> Option<Self> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let client = Self::connect(port, program, arguments);
+        spawn(async move {
+            // Nobody listens any more once it is over.
+            let _ = sender.send(client.await);
+        });
+        meanwhile();
+        let client = receiver.try_recv().ok()?.ok()?;
+        Some(Self { client, current: RefCell::new(None) })
+    }
+
+    fn connect(
+        port: u16,
+        program: &str,
+        arguments: &[&str],
+    ) -> impl Future<Output = Result<Client, fantoccini::error::NewSessionError>> + Send + 'static {
         until("the WebDriver", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         let options = json!({"webkitgtk:browserOptions": {"binary": program, "args": arguments}});
         let Value::Object(options) = options else { unreachable!() };
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        let address = format!("http://127.0.0.1:{port}");
-        let client = builder.capabilities(options).connect(&address);
-        let client = block_on(async { tokio::time::timeout(crate::waiting::LIMIT, client).await });
-        let client = client.expect("the app does not start in time").expect("the app can be driven");
-        Self { client, current: RefCell::new(None) }
+        builder.capabilities(options);
+        async move { builder.connect(&format!("http://127.0.0.1:{port}")).await }
     }
 
     /// The page in a window, as soon as somebody looks at it.
@@ -145,11 +172,6 @@ impl View<'_> {
         None
     }
 
-    /// Whether there is such a page.
-    pub(crate) fn exists(&self) -> bool {
-        self.run("return true", &[]).is_some()
-    }
-
     /// What a person can read on the page; nothing if it is not there.
     pub(crate) fn text(&self) -> String {
         let text = self.run("return document.body?.innerText ?? ''", &[]);
@@ -197,40 +219,38 @@ impl View<'_> {
         });
     }
 
-    /// Puts a text into the field with this name.
+    /// Clicks the entry of a list that begins with what it is called.
     #[track_caller]
-    pub(crate) fn fill(&self, name: &str, text: &str) {
-        let element = self.field(name);
-        block_on(async {
-            element.clear().await.unwrap();
-            element.send_keys(text).await.unwrap();
+    pub(crate) fn press_entry(&self, name: &str) {
+        let find = FIND.replace(
+            "element => names(element).includes(name)",
+            "element => element.matches('main a') && names(element)[1].startsWith(name)",
+        );
+        self.press_found(name, &find);
+    }
+
+    /// Clicks the last of what has this name: in a dialog over what else has it.
+    #[track_caller]
+    pub(crate) fn press_last(&self, name: &str) {
+        let find = FIND.replace("found.at(0)", "found.at(-1)");
+        self.press_found(name, &find);
+    }
+
+    #[track_caller]
+    fn press_found(&self, name: &str, find: &str) {
+        eventually(&format!("a click on {name:?}"), || {
+            let found = self.run(&find, &[json!(name)])?;
+            let id = found[ELEMENT].as_str()?.to_owned();
+            let element = Element::from_element_id(self.driver.client.clone(), ElementRef::from(id));
+            block_on(element.click()).ok()
         });
     }
 
-    #[track_caller]
-    fn field(&self, name: &str) -> Element {
-        let find = FIND.replace(
-            "'button, a, summary, [role=button], [role=tab], [role=switch], label, input, select, textarea'",
-            "'input, select, textarea'",
-        );
-        eventually(&format!("the field {name:?}"), || {
-            let found = self.run(&find, &[json!(name)])?;
-            let id = found[ELEMENT].as_str()?.to_owned();
-            Some(Element::from_element_id(self.driver.client.clone(), ElementRef::from(id)))
-        })
-    }
-
-    /// Chooses a value in the list with this name.
-    #[track_caller]
-    pub(crate) fn choose(&self, name: &str, value: &str) {
-        let element = self.field(name);
-        block_on(element.select_by_value(value)).unwrap();
-    }
-
-    /// The middle of what has this name, in pixels from the page's corner; in view.
+    /// The middle of what has this name, usable or not, in pixels from the page's corner; in view.
     pub(crate) fn middle(&self, name: &str) -> Option<(i32, i32)> {
+        let find = FIND.replace(" && !element.disabled", "");
         let script = format!(
-            "const element = (function () {{ {FIND} }}).apply(null, arguments);
+            "const element = (function () {{ {find} }}).apply(null, arguments);
              if (!element) return null;
              element.scrollIntoView({{ block: 'nearest' }});
              const box = element.getBoundingClientRect();
@@ -252,11 +272,5 @@ impl View<'_> {
             Some(error) => Err(error.take()),
             None => Ok(outcome["ok"].take()),
         }
-    }
-
-    /// Takes a picture of the page.
-    pub(crate) fn picture(&self) -> Option<Vec<u8>> {
-        self.driver.direct(self.page)?;
-        block_on(self.driver.client.screenshot()).ok()
     }
 }

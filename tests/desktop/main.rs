@@ -10,6 +10,7 @@
 #[path = "../../crates/agent/tests/it/agent.rs"]
 mod agent;
 mod app;
+mod corpus;
 mod desk;
 #[expect(dead_code, reason = "these tests need less of it than others")]
 #[path = "../../crates/host/tests/it/desktop_session.rs"]
@@ -19,8 +20,26 @@ mod notices;
 #[expect(dead_code, reason = "these tests need less of it than others")]
 #[path = "../../crates/agent/tests/it/program.rs"]
 mod program;
+#[expect(dead_code, reason = "these tests need less of it than others")]
+#[path = "../../crates/agent/tests/it/road.rs"]
+mod road;
 mod screen;
 mod tray;
 mod waiting;
 
+mod confinement;
+mod first_start;
+mod focus;
+mod forgeries;
+mod gate;
+mod hostile_texts;
+mod keychain;
+mod pairing;
+mod queue;
+mod quitting;
+mod refusals;
+mod restarting;
+mod revoking;
+mod second_start;
 mod starting;
+mod windows;

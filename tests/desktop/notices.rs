@@ -96,7 +96,7 @@ impl Notices {
         block_on(async {
             let interface = Some("org.dunstproject.cmd0");
             self.bus
-                .call_method(Some(SERVICE), PATH, interface, "NotificationAction", &(0i32,))
+                .call_method(Some(SERVICE), PATH, interface, "NotificationAction", &(0u32,))
                 .await
                 .unwrap();
         });

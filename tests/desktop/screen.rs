@@ -21,10 +21,15 @@ use crate::waiting::{eventually, until};
 const SIZE: (u16, u16) = (1640, 1000);
 
 /// The key symbols (X11's `keysymdef.h`) of the keys that type nothing.
+pub(crate) const CONTROL: u32 = 0xffe3;
 pub(crate) const ENTER: u32 = 0xff0d;
+pub(crate) const ESCAPE: u32 = 0xff1b;
 pub(crate) const SHIFT: u32 = 0xffe1;
 
 const LEFT_BUTTON: u8 = 1;
+
+/// How many equal looks in a row make a calm screen. A cursor blinks slower than they take.
+const CALM: usize = 8;
 
 // The events of the XTEST extension have the numbers of the core protocol's.
 const KEY_PRESS: u8 = 2;
@@ -218,11 +223,27 @@ impl Screen {
         found.unwrap_or_else(|| panic!("the keyboard has no key for {symbol:#x}"))
     }
 
+    /// Waits until nothing moves on the screen any more.
+    #[track_caller]
+    pub(crate) fn is_calm(&self) {
+        let (mut last, mut same) = (Vec::new(), 0);
+        until("a screen on which nothing moves", || {
+            let now = self.pixels().unwrap_or_default();
+            same = if now == last { same + 1 } else { 0 };
+            last = now;
+            same >= CALM
+        });
+    }
+
+    fn pixels(&self) -> Option<Vec<u8>> {
+        let image = self.connection.get_image(ImageFormat::Z_PIXMAP, self.root, 0, 0, SIZE.0, SIZE.1, !0);
+        Some(image.ok()?.reply().ok()?.data)
+    }
+
     /// Writes a picture of the screen.
     pub(crate) fn picture(&self, file: &Path) {
-        let image = self.connection.get_image(ImageFormat::Z_PIXMAP, self.root, 0, 0, SIZE.0, SIZE.1, !0);
-        let Ok(Ok(image)) = image.map(|image| image.reply()) else { return };
-        let bytes: Vec<u8> = image.data.chunks(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
+        let Some(pixels) = self.pixels() else { return };
+        let bytes: Vec<u8> = pixels.chunks(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
         let file = std::io::BufWriter::new(std::fs::File::create(file).unwrap());
         let mut png = png::Encoder::new(file, SIZE.0.into(), SIZE.1.into());
         png.set_color(png::ColorType::Rgb);

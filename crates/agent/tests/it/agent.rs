@@ -35,7 +35,12 @@ impl Machine {
 
     /// Starts `gatelodge connect` for one of the agents.
     pub(crate) fn connect(&self, profile: &str, link: &str, arguments: &[&str]) -> Client {
-        let mut command = self.command(&["connect", "--profile", profile, "--name", profile, link]);
+        self.connect_as(profile, profile, link, arguments)
+    }
+
+    /// Starts `gatelodge connect` for one of the agents, which calls itself something.
+    pub(crate) fn connect_as(&self, profile: &str, name: &str, link: &str, arguments: &[&str]) -> Client {
+        let mut command = self.command(&["connect", "--profile", profile, "--name", name, link]);
         command.args(arguments);
         Client { program: Program::start(command), next: 1 }
     }
@@ -87,6 +92,16 @@ impl Client {
         self.program.line(|line| {
             let message: Value = serde_json::from_str(line).unwrap();
             (message["id"] == id && message.get("method").is_none()).then_some(message)
+        })
+    }
+
+    /// Waits for the next answer to whatever was asked: the request's number, and the answer.
+    #[track_caller]
+    pub(crate) fn next_answer(&mut self) -> (u64, Value) {
+        self.program.line(|line| {
+            let message: Value = serde_json::from_str(line).unwrap();
+            let id = message["id"].as_u64().filter(|_| message.get("method").is_none())?;
+            Some((id, message))
         })
     }
 
