@@ -26,6 +26,8 @@ export function readUnified(text: string): DiffLine[] | null {
       within = true;
       lines.push({ kind: 'gap', text: line, before: null, after: null });
     } else if (isHeader(all, index, within)) {
+      // These say what the pair of file names after them says.
+      if (/^(Index: |={3,}$)/.test(line)) continue;
       lines.push({ kind: 'file', text: line, before: null, after: null });
     } else if (!within) {
       return null;
