@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
-use crate::agent::{Machine, result};
+use crate::agent::{Client, Machine, result};
 use crate::app::{App, PROMPT};
 use crate::desk::Desk;
 use crate::waiting::eventually;
@@ -56,7 +56,7 @@ fn twelve_requests_of_three_agents_are_answered_one_by_one() {
     desk.screen.is_closed(PROMPT);
     for (agent, mut client, begun) in calls {
         // They come in the order of the decisions.
-        let answers: HashMap<u64, Value> = (0..CALLS).map(|_| client.next_answer()).collect();
+        let answers: HashMap<u64, Value> = (0..CALLS).map(|_| next_answer(&mut client)).collect();
         for (number, call) in begun.into_iter().enumerate() {
             let outcome = result(&answers[&call]);
             match number % 2 {
@@ -66,4 +66,12 @@ fn twelve_requests_of_three_agents_are_answered_one_by_one() {
         }
     }
     assert!(desk.notices.shown().iter().all(|notice| !notice.title.contains("asks")));
+}
+
+/// Waits for the next answer to whatever was asked: the request's number, and the answer.
+fn next_answer(client: &mut Client) -> (u64, Value) {
+    client.program.line(|line| {
+        let message: Value = serde_json::from_str(line).unwrap();
+        Some((message["id"].as_u64()?, message))
+    })
 }

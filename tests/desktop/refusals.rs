@@ -64,3 +64,22 @@ fn nobody_deciding_is_a_no() {
     desk.tray.says("Nobody is connected");
     stays("no prompt", Duration::from_secs(1), || desk.screen.find(PROMPT).is_none());
 }
+
+#[test]
+fn nothing_in_the_prompt_moves_when_it_gets_the_focus() {
+    let (desk, machine) = (Desk::new(), Machine::new());
+    desk.share_notes();
+    let app = App::start(&desk);
+    let client = machine.connect("build-box", &desk.link(), &[]);
+    let prompt = app.prompt();
+    prompt.says("Let this agent in?");
+    desk.screen.is_calm();
+    let buttons = ["Deny", "Let it in", "Block this agent"];
+    let places = || buttons.map(|button| app.place_of(prompt, button).unwrap());
+    let before = places();
+    app.focus_prompt();
+    prompt.element("Let it in");
+    assert_eq!(places(), before, "the first click would hit something else");
+    app.click(prompt, "Deny");
+    assert_eq!(client.program.end().code, Some(4));
+}

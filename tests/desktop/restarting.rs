@@ -1,5 +1,6 @@
 //! What lasts over a restart: whom the person trusts, in the keychain and nowhere else.
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 use sha2::Digest;
 
@@ -28,7 +29,8 @@ fn an_agent_that_is_trusted_comes_in_after_a_restart_without_a_question() {
     let said = format!("{}\n{}", secrets.out, secrets.errors);
     assert!(said.contains(&machine.fingerprint("laptop")), "{said}");
     let identity = desk.done(&["status"])["fingerprint"].clone();
-    drop(client);
+    client.program.signal(Signal::SIGTERM);
+    assert_eq!(client.program.end().code, Some(0));
     desk.tray.says("Nobody is connected");
     app.quit();
 

@@ -95,16 +95,6 @@ impl Client {
         })
     }
 
-    /// Waits for the next answer to whatever was asked: the request's number, and the answer.
-    #[track_caller]
-    pub(crate) fn next_answer(&mut self) -> (u64, Value) {
-        self.program.line(|line| {
-            let message: Value = serde_json::from_str(line).unwrap();
-            let id = message["id"].as_u64().filter(|_| message.get("method").is_none())?;
-            Some((id, message))
-        })
-    }
-
     /// Waits for a notification.
     #[track_caller]
     pub(crate) fn heard(&mut self, method: &str) -> Value {
