@@ -239,7 +239,7 @@ impl View<'_> {
     #[track_caller]
     fn press_found(&self, name: &str, find: &str) {
         eventually(&format!("a click on {name:?}"), || {
-            let found = self.run(&find, &[json!(name)])?;
+            let found = self.run(find, &[json!(name)])?;
             let id = found[ELEMENT].as_str()?.to_owned();
             let element = Element::from_element_id(self.driver.client.clone(), ElementRef::from(id));
             block_on(element.click()).ok()
