@@ -99,26 +99,3 @@ fn the_icons_are_rendered_from_their_sources() {
     let noted: BTreeSet<String> = noted.into_keys().map(str::to_owned).collect();
     assert_eq!(there, noted, "icons/render does not know these, or made others");
 }
-
-/// The least Tauri app is compared with the tray app, so it has to be made of the same things.
-#[test]
-fn the_least_tauri_app_has_the_libraries_of_the_tray_app() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
-    let lines = |manifest: &str| -> Vec<String> {
-        let lines = manifest
-            .lines()
-            .filter(|line| line.starts_with("tauri = ") || line.starts_with("tauri-build = "));
-        lines.map(str::to_owned).collect()
-    };
-    assert_eq!(lines(&read("benches/minimal-desktop/Cargo.toml")), lines(&read("Cargo.toml")));
-    let packages = |lock: &str| -> BTreeSet<String> {
-        let packages = lock.split("[[package]]").filter(|package| package.contains("\nsource = "));
-        packages.map(|package| package.lines().skip(1).take(2).collect::<Vec<_>>().join(", ")).collect()
-    };
-    let (least, ours) =
-        (packages(&read("benches/minimal-desktop/Cargo.lock")), packages(&read("Cargo.lock")));
-    assert!(!least.is_empty());
-    let other: Vec<_> = least.difference(&ours).collect();
-    assert!(other.is_empty(), "benches/minimal-desktop/Cargo.lock has other versions: {other:?}");
-}

@@ -159,7 +159,7 @@ impl Drop for App {
 fn app(session: &Session, stack: Stack) -> anyhow::Result<Command> {
     let mut command = match stack {
         Stack::Desktop => session.command(program("gatelodge-desktop")?),
-        _ => session.command(program("gatelodge-minimal-desktop")?),
+        _ => session.command(program("examples/minimal")?),
     };
     command.env("GATELODGE_LOG", "gatelodge_desktop=debug");
     Ok(command)

@@ -1,26 +1,19 @@
-//! The least Tauri app that does what the tray app is compared by: a tray icon with a menu, a main window unless it is
+//! The least Tauri app that does what the benchmarks compare the tray app by: a tray icon with a menu, a main window unless it is
 //! started with `--hidden`, and windows on demand: a line `main` or `prompt` on standard input opens one.
 //!
-//! What it has to tell goes to standard error, a line each, as the tray app's log does.
+//! What it has to tell goes to standard error, a line each, as the tray app's log does. It is an example of the tray app's
+//! package so that both are made of the same libraries with the same features. Never shipped.
 
 use std::io::BufRead;
 
 use tauri::image::Image;
 use tauri::menu::{Menu, MenuItem};
 use tauri::tray::TrayIconBuilder;
-use tauri::{AppHandle, Manager, RunEvent, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
-
-/// A page has been painted.
-#[tauri::command]
-async fn ready(window: WebviewWindow) -> Result<(), String> {
-    eprintln!("painted {}", window.label());
-    window.show().map_err(|error| error.to_string())
-}
+use tauri::{AppHandle, Manager, RunEvent, WebviewUrl, WebviewWindowBuilder};
 
 fn main() {
     let hidden = std::env::args().any(|argument| argument == "--hidden");
     let app = tauri::Builder::default()
-        .invoke_handler(tauri::generate_handler![ready])
         .setup(move |app| {
             let entries = ["Status", "Open", "Settings", "Quit"];
             let entries = entries.map(|name| MenuItem::with_id(app, name, name, true, None::<&str>));
@@ -49,7 +42,7 @@ fn main() {
             });
             Ok(())
         })
-        .build(tauri::generate_context!())
+        .build(tauri::generate_context!("examples/minimal/tauri.conf.json"))
         .expect("the benchmarks start it where Tauri works");
     app.run(|_, event| {
         // Without a code it is the last window that was closed; the app lives on in the tray.
@@ -64,6 +57,12 @@ fn open(app: &AppHandle, label: &str, size: (f64, f64)) {
     // On a thread of its own: it waits for the main thread, which may be who asks.
     std::thread::spawn(move || {
         let window = WebviewWindowBuilder::new(&app, &label, WebviewUrl::App("index.html".into()));
+        let painted = label.clone();
+        let window = window.on_document_title_changed(move |_, title| {
+            if title == "painted" {
+                eprintln!("painted {painted}");
+            }
+        });
         if let Err(error) = window.title(&label).inner_size(size.0, size.1).build() {
             eprintln!("no window: {error}");
         }

@@ -1,5 +1,0 @@
-//! What every Tauri app does here.
-
-fn main() {
-    tauri_build::build();
-}
