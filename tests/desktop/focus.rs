@@ -21,7 +21,8 @@ fn what_is_typed_while_a_prompt_comes_up_arrives_where_it_was_meant() {
         typed.push('x');
         desk.screen.find(PROMPT).is_some()
     });
-    // It is on the screen, painted, and still has not taken the keyboard. (A WebDriver's first look would give it to it.)
+    // It is on the screen, painted, and still has not taken the keyboard. No WebDriver looks before
+    // that: with one, the prompt was active once, for a reason that was not found.
     desk.screen.is_calm();
     assert_eq!(desk.screen.active(), Some(pad.window));
     desk.screen.type_text("friend");
