@@ -126,7 +126,13 @@ export type HostEvent =
 export type IceServer = { url: string; username: string; secret: string };
 
 /** An invitation as it is listed. */
-export type InvitationSummary = { id: string; created: Timestamp; expires: Timestamp; places: PlaceUrl[]; taken_by?: string };
+export type InvitationSummary = {
+  id: string;
+  created: Timestamp;
+  expires: Timestamp;
+  places: PlaceUrl[];
+  taken_by?: string;
+};
 
 /** Whether the keychain can be used. */
 export type KeychainState =

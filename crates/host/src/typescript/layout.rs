@@ -26,7 +26,9 @@ pub(super) fn broken(declaration: &str, line: usize) -> String {
         let lines = alternatives.iter().map(|one| format!("\n  | {}", members(one, line, "    ")));
         return format!("{head} ={};", lines.collect::<String>());
     }
-    format!("{head} = {};", members(alternatives.first().map_or("", String::as_str), line, ""))
+    // What stands before the object is in the same line.
+    let room = line.saturating_sub(head.len() + " = ;".len());
+    format!("{head} = {};", members(alternatives.first().map_or("", String::as_str), room, ""))
 }
 
 /// Writes an object's members in a line each, if they don't fit into one.
