@@ -53,10 +53,11 @@ fn main() {
 }
 
 fn open(app: &AppHandle, label: &str, size: (f64, f64)) {
+    let page = if label == "prompt" { "prompt.html" } else { "index.html" };
     let (app, label) = (app.clone(), label.to_owned());
     // On a thread of its own: it waits for the main thread, which may be who asks.
     std::thread::spawn(move || {
-        let window = WebviewWindowBuilder::new(&app, &label, WebviewUrl::App("index.html".into()));
+        let window = WebviewWindowBuilder::new(&app, &label, WebviewUrl::App(page.into()));
         let painted = label.clone();
         let window = window.on_document_title_changed(move |_, title| {
             if title == "painted" {
