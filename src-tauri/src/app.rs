@@ -131,7 +131,8 @@ fn set_up(app: &AppHandle, desk: Desk, hidden: bool) {
     let desk = app.clone();
     tauri::async_runtime::spawn(async move { desk.state::<Desk>().run().await });
     tauri::async_runtime::spawn(keeping);
-    tauri::async_runtime::spawn(tray::keep(app.clone(), texts.clone()));
+    let shown = tray::begin(app, &texts);
+    tauri::async_runtime::spawn(tray::keep(app.clone(), texts.clone(), shown));
     tauri::async_runtime::spawn(notices::keep(app.clone(), texts));
     tauri::async_runtime::spawn(end_when_told(app.clone()));
     let opening = app.clone();

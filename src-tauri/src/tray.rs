@@ -2,7 +2,7 @@
 
 mod menu;
 
-pub(crate) use menu::{asked, plain};
+pub(crate) use menu::{Shown, asked, plain};
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::desk::{Desk, Stage};
 use crate::prompts::{Order, Prompts};
 use crate::texts::Texts;
 use crate::windows::{MainWindow, Screen};
-use menu::{Action, Entry, Icon, Shown};
+use menu::{Action, Entry, Icon};
 
 /// The tray icon's name.
 const TRAY: &str = "gatelodge";
@@ -31,9 +31,17 @@ const GATHER: Duration = Duration::from_millis(150);
 /// How often the tray is looked over without an event: for a gate that opens by itself.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// Shows the tray icon for as long as the app lives.
-pub(crate) async fn keep(app: AppHandle, texts: Texts) {
-    let mut shown = None;
+/// Shows the tray icon for the first time. To be called on the main thread before any window is made, which would hold
+/// the icon up by as long as a web process takes to start. `None` if it could not be shown.
+pub(crate) fn begin(app: &AppHandle, texts: &Texts) -> Option<Shown> {
+    let first = menu::of(&app.state::<Desk>().live(), texts);
+    // As in `draw`, which says why, if it fails again.
+    let drawn = std::panic::catch_unwind(AssertUnwindSafe(|| draw_now(app, &first)));
+    matches!(drawn, Ok(Ok(()))).then_some(first)
+}
+
+/// Keeps the tray icon, which shows this already, as it has to be for as long as the app lives.
+pub(crate) async fn keep(app: AppHandle, texts: Texts, mut shown: Option<Shown>) {
     let mut stages = app.state::<Desk>().stages();
     loop {
         let stage = stages.borrow_and_update().clone();

@@ -105,10 +105,7 @@ impl App {
     /// Closes the main window as a person does, and waits until its web process is gone.
     pub(super) fn close_main(&mut self, session: &Session) -> anyhow::Result<()> {
         if self.stack == Stack::Desktop {
-            let words =
-                ["search", "--sync", "--onlyvisible", "--name", "^Gatelodge$", "windowactivate", "--sync"];
-            let status = session.command("xdotool").args(words).args(["key", "alt+F4"]).status()?;
-            ensure!(status.success(), "xdotool failed; is it installed?");
+            session.close_window("Gatelodge")?;
         } else {
             self.order("close")?;
         }

@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use x11rb::connection::Connection as _;
+use x11rb::protocol::xproto::{AtomEnum, ClientMessageEvent, ConnectionExt as _, EventMask};
 use zbus::blocking::fdo::DBusProxy;
 use zbus::blocking::{Connection, connection};
 
@@ -108,6 +110,30 @@ impl Session {
             command.env_remove(other);
         }
         command
+    }
+
+    /// Closes the window with this title, as the button in its frame does.
+    pub(super) fn close_window(&self, title: &str) -> anyhow::Result<()> {
+        let (connection, screen) = x11rb::connect(Some(&self.display))?;
+        let root = connection.setup().roots.get(screen).context("no screen")?.root;
+        let atom = |name: &str| anyhow::Ok(connection.intern_atom(false, name.as_bytes())?.reply()?.atom);
+        let [clients, name, close] = ["_NET_CLIENT_LIST", "_NET_WM_NAME", "_NET_CLOSE_WINDOW"].map(atom);
+        let (clients, name, close) = (clients?, name?, close?);
+        let property = |window, property| {
+            let reply = connection.get_property(false, window, property, AtomEnum::ANY, 0, 1024)?;
+            anyhow::Ok(reply.reply()?)
+        };
+        let windows = property(root, clients)?;
+        for window in windows.value32().context("no list of windows")? {
+            if property(window, name)?.value == title.as_bytes() {
+                // 2: a person wants it (EWMH, source indication).
+                let message = ClientMessageEvent::new(32, window, close, [x11rb::CURRENT_TIME, 2, 0, 0, 0]);
+                let to = EventMask::SUBSTRUCTURE_REDIRECT | EventMask::SUBSTRUCTURE_NOTIFY;
+                connection.send_event(false, root, to, message)?.check()?;
+                return Ok(());
+            }
+        }
+        bail!("there is no window {title:?}")
     }
 
     /// A folder to lend.

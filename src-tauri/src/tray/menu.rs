@@ -27,7 +27,7 @@ pub(super) enum Icon {
 
 /// What the tray shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     pub(super) icon: Icon,
     pub(super) status: String,
     pub(super) entries: Vec<Entry>,
