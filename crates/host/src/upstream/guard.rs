@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
 use super::group::Group;
@@ -75,13 +76,13 @@ impl GuardCommand {
         command
     }
 
-    /// Makes the command that watches over groups.
-    fn watch(&self) -> Command {
+    /// Makes the command that watches over the groups named in `names`.
+    fn watch(&self, names: impl Into<Stdio>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).arg(WATCH);
         // In a group of its own: what a terminal sends to Gatelodge's group, or somebody kills it with, must not hit.
         command.process_group(0).current_dir("/");
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(names).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
 }
@@ -129,7 +130,7 @@ impl Guard {
 /// Owns the guard's process, and starts another one if somebody ends it.
 struct Keeper {
     command: GuardCommand,
-    process: Option<(Child, ChildStdin)>,
+    process: Option<(Child, pipe::Sender)>,
     groups: BTreeMap<i32, Group>,
 }
 
@@ -173,24 +174,25 @@ impl Keeper {
         if self.groups.is_empty() {
             return Ok(());
         }
-        let mut child = self.command.watch().spawn()?;
-        let mut stdin =
-            child.stdin.take().ok_or_else(|| io::Error::other("the guard has no standard input"))?;
+        let (mut names, read_end) = pipe::pipe()?;
         let all: String = self.groups.values().map(|group| format!("+{}\n", group.to_text())).collect();
-        stdin.write_all(all.as_bytes()).await?;
-        self.process = Some((child, stdin));
+        // Before there is a process: from its first moment on it knows all groups, though the host may die in the next.
+        // The launcher allows few enough groups for their names to fit into an empty pipe (4 KiB at least).
+        names.write_all(all.as_bytes()).await?;
+        let child = self.command.watch(read_end.into_blocking_fd()?).spawn()?;
+        self.process = Some((child, names));
         Ok(())
     }
 
     /// Tells the guard something; `false` if there is none, or no longer.
     async fn tell(&mut self, line: &str) -> bool {
-        let Some((_, stdin)) = &mut self.process else { return false };
-        stdin.write_all(line.as_bytes()).await.is_ok()
+        let Some((_, names)) = &mut self.process else { return false };
+        names.write_all(line.as_bytes()).await.is_ok()
     }
 }
 
 /// Waits until the guard has exited, which it does not do by itself.
-async fn died(process: &mut Option<(Child, ChildStdin)>) {
+async fn died(process: &mut Option<(Child, pipe::Sender)>) {
     match process {
         Some((child, _)) => {
             let _ = child.wait().await;
