@@ -39,6 +39,16 @@ fn guard_of(desktop: &Desktop) -> Option<u32> {
     })
 }
 
+/// Waits until the guard is another process than `earlier`: a process has no arguments yet when it has just begun.
+async fn guard_after(earlier: Option<u32>, desktop: &Desktop) -> u32 {
+    loop {
+        match guard_of(desktop) {
+            Some(guard) if Some(guard) != earlier => return guard,
+            _ => tokio::task::yield_now().await,
+        }
+    }
+}
+
 /// A server with a stubborn grandchild; each has the FIFO open and says when it is ready.
 fn server(lab: &Lab, fifo: &Path) -> std::path::PathBuf {
     let text = format!(
@@ -66,14 +76,9 @@ async fn a_guard_that_was_killed_is_replaced() {
     let desktop = desktop(&server(&lab, &fifo));
     let (ready, mut gone) = opened(&fifo);
     within(ready).await.unwrap();
-    let first = guard_of(&desktop).unwrap();
+    let first = within(guard_after(None, &desktop)).await;
     assert!(Command::new("kill").args(["-9", &first.to_string()]).status().unwrap().success());
-    within(async {
-        while guard_of(&desktop).is_none_or(|guard| guard == first) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    within(guard_after(Some(first), &desktop)).await;
     assert!(gone.try_recv().is_err(), "the server doesn't notice");
     drop(desktop);
     within(gone).await.unwrap();
