@@ -11,7 +11,7 @@ use std::time::Duration;
 use gatelodge_host::Settings;
 use gatelodge_host::live::Live;
 use gatelodge_host::upstream::guard::GuardCommand;
-use gatelodge_host::{Home, Host, HostConfig, KeychainState, StartError};
+use gatelodge_host::{CA_FILE_VARIABLE, Home, Host, HostConfig, KeychainState, StartError, machine_name};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -206,7 +206,7 @@ impl Desk {
         if let Some(name) = machine_name() {
             config.name = name;
         }
-        config.ca_files.extend(std::env::var_os("GATELODGE_CA_FILE").map(PathBuf::from));
+        config.ca_files.extend(std::env::var_os(CA_FILE_VARIABLE).map(PathBuf::from));
         config
     }
 
@@ -233,11 +233,4 @@ impl Desk {
     fn operations(&self) -> std::sync::MutexGuard<'_, HashMap<u64, CancellationToken>> {
         self.operations.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Returns what this machine is called.
-fn machine_name() -> Option<String> {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let host = host.or_else(|| std::env::var("COMPUTERNAME").ok())?;
-    Some(host.trim().to_owned()).filter(|host| !host.is_empty())
 }

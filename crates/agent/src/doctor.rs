@@ -9,6 +9,7 @@ mod show;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use gatelodge_host::CA_FILE_VARIABLE;
 use gatelodge_host::diagnosis::Check;
 use mcp_webrtc::Identity;
 use mcp_webrtc::diagnosis::{Network, network};
@@ -19,7 +20,7 @@ use tokio::time::timeout;
 use crate::failure::Failure;
 use crate::identity::Profile;
 use crate::known::KnownDesktops;
-use crate::place::{CA_FILE_VARIABLE, Place};
+use crate::place::Place;
 use crate::target::Target;
 pub(crate) use show::show;
 

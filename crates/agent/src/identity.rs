@@ -6,7 +6,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use gatelodge_host::{Home, Keychain, KeychainError, KeychainScope, SecretBytes, SystemKeychain};
+use gatelodge_host::{
+    Home, Keychain, KeychainError, KeychainScope, SecretBytes, SystemKeychain, machine_name,
+};
 use mcp_webrtc::Identity;
 
 use crate::failure::{Exit, Failure};
@@ -38,13 +40,6 @@ impl Profile {
         let host = machine_name().unwrap_or_else(|| "an agent".to_owned());
         if self.profile == "default" { host } else { format!("{} on {host}", self.profile) }
     }
-}
-
-/// Returns what this machine is called.
-pub(crate) fn machine_name() -> Option<String> {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let host = host.or_else(|| std::env::var("COMPUTERNAME").ok())?;
-    Some(host.trim().to_owned()).filter(|host| !host.is_empty())
 }
 
 /// Where everything is kept.

@@ -2,14 +2,12 @@
 
 use std::str::FromStr;
 
+use gatelodge_host::CA_FILE_VARIABLE;
 use gatelodge_wire::{Fingerprint, InvitationId, PlaceScheme, PlaceUrl};
 use mcp_webrtc::Identity;
 use mcp_webrtc::signaling::rendezvous::{RendezvousAgent, RendezvousOptions};
 use mcp_webrtc::signaling::{RendezvousUrl, Signaling, SignalingError, TcpSignaling, WebSocketSignaling};
 use thiserror::Error;
-
-/// Names a file with certification authorities (PEM) that are trusted for rendezvous beside the public ones.
-pub(crate) const CA_FILE_VARIABLE: &str = "GATELODGE_CA_FILE";
 
 /// The link that leads to a desktop.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,6 +35,7 @@ pub mod approval;
 mod desktop;
 mod desktop_identity;
 pub mod diagnosis;
+mod environment;
 mod event;
 mod front_gate;
 pub mod gate;
@@ -61,6 +62,7 @@ pub mod upstream;
 
 pub use desktop::{Transient, least_grant};
 pub use desktop_identity::{IdentityEntryError, load_or_create_identity};
+pub use environment::{CA_FILE_VARIABLE, machine_name};
 pub use event::{HostEvent, HostEvents, SessionId};
 pub use front_gate::{GateChange, GateState};
 pub use gatelodge_wire::Fingerprint;

@@ -21,7 +21,7 @@ pub(crate) struct Doctor {
     stun: Vec<String>,
 
     /// Trust the certification authorities in this file (PEM) for rendezvous, for a desktop that is not running
-    #[arg(long, value_name = "FILE", env = crate::place::CA_FILE_VARIABLE)]
+    #[arg(long, value_name = "FILE", env = gatelodge_host::CA_FILE_VARIABLE)]
     ca_file: Option<PathBuf>,
 }
 

@@ -61,7 +61,7 @@ pub(crate) struct Options {
     rendezvous: Vec<LinkKind>,
 
     /// Trust the certification authorities in this file (PEM) for rendezvous, beside the public ones
-    #[arg(long, value_name = "FILE", env = crate::place::CA_FILE_VARIABLE)]
+    #[arg(long, value_name = "FILE", env = gatelodge_host::CA_FILE_VARIABLE)]
     ca_file: Option<PathBuf>,
 
     /// The server that plain peers on these links get, which cannot name one; the only one if there is one
@@ -94,7 +94,7 @@ pub(super) async fn run(options: Options, json: bool) -> Result<(), Failure> {
     let home = if options.ephemeral { None } else { Some(home()?) };
     let guard = GuardCommand::current_exe().map_err(|error| Failure::of(Exit::Other, &error))?;
     let mut config = HostConfig::new(home, guard);
-    if let Some(name) = options.name.clone().or_else(crate::identity::machine_name) {
+    if let Some(name) = options.name.clone().or_else(gatelodge_host::machine_name) {
         config.name = name;
     }
     config.stun = options.stun.clone();
