@@ -1,7 +1,5 @@
 //! Reading the log: a page at a time, or all of it as JSON lines.
 
-use std::io::{self, Write};
-
 use gatelodge_wire::Fingerprint;
 use rusqlite::OptionalExtension;
 use rusqlite::types::Value;
@@ -224,30 +222,10 @@ impl Store {
         Ok(agents)
     }
 
-    /// Writes rows as JSON lines, oldest first, and returns how many. A line has the row's number (`seq`), the hash that
-    /// it builds on (`previous`), its own (`hash`), and the stored `entry` as it is, so that the chain can be
-    /// checked without the database: `hash = SHA-256("gatelodge-activity-v1\0" | previous | seq as 8 bytes, big-endian |
-    /// entry)`.
-    ///
-    /// # Errors
-    ///
-    /// Those of `sink`, and [`StoreError`] inside of an `io::Error`.
-    pub fn export_activity(&self, filter: &ActivityFilter, sink: &mut dyn Write) -> io::Result<u64> {
-        let mut written = 0;
-        let mut after = 0;
-        loop {
-            // The store is free while the sink, which may be slow, takes a page.
-            let page = self.export_page(filter, after).map_err(io::Error::other)?;
-            let Some((last, _)) = page.last() else { return Ok(written) };
-            after = *last;
-            for (_, line) in &page {
-                sink.write_all(line.as_bytes())?;
-            }
-            written += page.len() as u64;
-        }
-    }
-
-    /// Returns up to 1,000 rows after a number, oldest first, as lines; see [`Store::export_activity`].
+    /// Returns up to 1,000 rows after a number, oldest first, as JSON lines for an export, each with its number. A line has
+    /// the row's number (`seq`), the hash that it builds on (`previous`), its own (`hash`), and the stored `entry` as it is,
+    /// so that the chain can be checked without the database: `hash = SHA-256("gatelodge-activity-v1\0" | previous | seq as
+    /// 8 bytes, big-endian | entry)`.
     pub(crate) fn export_page(
         &self,
         filter: &ActivityFilter,
