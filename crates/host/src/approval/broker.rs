@@ -99,11 +99,6 @@ impl Broker {
         self.with(|state, now| state.queue.drawn(now, prompt, nonce));
     }
 
-    /// Notes that a prompt has been drawn. Saying so again begins a new showing, with a new nonce.
-    pub fn shown(&self, prompt: PromptId) {
-        self.with(|state, now| state.queue.shown(now, prompt));
-    }
-
     /// Notes whether a prompt has the person's focus. Answers other than a plain no count from one second after it has been
     /// both shown and focused; losing the focus starts that anew. A prompt that becomes visible is not focused until this
     /// is said of it.

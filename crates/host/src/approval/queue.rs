@@ -218,16 +218,6 @@ impl Queue {
         }
     }
 
-    /// Notes that the prompt has been drawn. Saying so again begins a new showing, with a new nonce.
-    pub fn shown(&mut self, now: Instant, prompt: PromptId) {
-        if self.visible.as_ref().is_some_and(|visible| visible.entry.id == prompt && visible.shown) {
-            self.show_anew();
-        }
-        if let Some(nonce) = self.visible.as_ref().map(|visible| visible.nonce) {
-            self.drawn(now, prompt, nonce);
-        }
-    }
-
     /// Notes whether the prompt has the person's focus. Losing it disarms the prompt.
     pub fn focused(&mut self, now: Instant, prompt: PromptId, focused: bool) {
         let Some(visible) = self.visible.as_mut().filter(|visible| visible.entry.id == prompt) else {

@@ -27,7 +27,7 @@ async fn a_person_answers() {
         async move { broker.ask(request(1)).await }
     });
     let prompt = visible(&mut prompts).await;
-    broker.shown(prompt.id);
+    broker.drawn(prompt.id, prompt.nonce);
     broker.focused(prompt.id, true);
     assert_eq!(broker.answer(prompt.nonce, Answer::Once), Err(AnswerError::TooEarly));
     tokio::time::advance(Duration::from_secs(1)).await;

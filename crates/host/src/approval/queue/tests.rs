@@ -47,7 +47,7 @@ impl Desk {
 
     fn show(&mut self) -> Prompt {
         let prompt = self.queue.prompt().expect("a prompt is visible");
-        self.queue.shown(self.now, prompt.id);
+        self.queue.drawn(self.now, prompt.id, prompt.nonce);
         self.queue.focused(self.now, prompt.id, true);
         prompt
     }
@@ -129,7 +129,7 @@ fn the_second_counts_from_shown_and_focused_and_anew_after_a_blur() {
     };
     desk.pass(second);
     too_early(&mut desk, "never shown");
-    desk.queue.shown(desk.now, prompt.id);
+    desk.queue.drawn(desk.now, prompt.id, prompt.nonce);
     desk.pass(second);
     too_early(&mut desk, "never focused");
     desk.queue.focused(desk.now, prompt.id, true);
@@ -156,8 +156,9 @@ fn only_the_nonce_of_this_showing_counts() {
     let wrong = Nonce::from_bytes([9; 16]);
     assert_eq!(desk.queue.answer(desk.now, WALL, wrong, Answer::Once), Err(AnswerError::WrongNonce));
     // Shown anew: another nonce.
-    desk.queue.shown(desk.now, first.id);
+    desk.queue.show_anew();
     let again = desk.queue.prompt().unwrap();
+    desk.queue.drawn(desk.now, again.id, again.nonce);
     assert_ne!(again.nonce, first.nonce);
     desk.pass(Duration::from_secs(1));
     assert_eq!(desk.queue.answer(desk.now, WALL, first.nonce, Answer::Once), Err(AnswerError::Gone));

@@ -81,12 +81,10 @@ impl Desk {
     pub(super) async fn answer(&self, answer: Answer) {
         let prompt = self.prompt().await;
         let approvals = self.host.approvals();
-        approvals.shown(prompt.id);
+        approvals.drawn(prompt.id, prompt.nonce);
         approvals.focused(prompt.id, true);
-        // A new showing has a new nonce.
-        let nonce = self.prompt().await.nonce;
         let answering = async {
-            while approvals.answer(nonce, answer.clone()).is_err() {
+            while approvals.answer(prompt.nonce, answer.clone()).is_err() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
