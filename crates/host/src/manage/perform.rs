@@ -125,14 +125,7 @@ pub(crate) async fn perform_running(desktop: &Arc<Desktop>, request: Request) ->
                 // What has just happened is a part of it.
                 let _ = desktop.activity.flush().await;
             }
-            let forgotten = match &other {
-                Request::Forget { agent } => Some(*agent),
-                _ => None,
-            };
             let outcome = perform_kept(&desktop.kept, other).await;
-            if let Some(agent) = forgotten {
-                desktop.events.seen().forget_agent(&agent);
-            }
             effect.after(desktop).await;
             // What is lent until a session ends is kept nowhere.
             if taken_back { outcome.or(Ok(Reply::Done)) } else { outcome }
@@ -195,6 +188,7 @@ fn take_back(desktop: &Desktop, request: &Request) -> bool {
 enum Effect {
     Agent(Fingerprint),
     Blocked(Fingerprint),
+    Forgotten(Fingerprint),
     Server(crate::server::ServerId),
     Links,
     Secret,
@@ -204,7 +198,8 @@ enum Effect {
 impl Effect {
     fn of(request: &Request) -> Self {
         match request {
-            Request::Block { agent } | Request::Forget { agent } => Self::Blocked(*agent),
+            Request::Block { agent } => Self::Blocked(*agent),
+            Request::Forget { agent } => Self::Forgotten(*agent),
             Request::PutGrant { grant } => Self::Agent(grant.agent),
             Request::RemoveGrant { agent, .. } => Self::Agent(*agent),
             Request::PutServer { server } => Self::Server(server.id.clone()),
@@ -216,7 +211,7 @@ impl Effect {
     }
 
     fn before(&self, desktop: &Desktop) {
-        if let Self::Blocked(agent) = self {
+        if let Self::Blocked(agent) | Self::Forgotten(agent) = self {
             for live in desktop.sessions.of(agent) {
                 live.ending
                     .end(Refusal::new(RefusalCode::Revoked, "the desktop's user has revoked this agent"));
@@ -240,6 +235,10 @@ impl Effect {
             }
             // Once more, for a session that came in between.
             Self::Blocked(_) => self.before(desktop),
+            Self::Forgotten(agent) => {
+                desktop.events.seen().forget_agent(agent);
+                self.before(desktop);
+            }
             Self::Server(server) => {
                 desktop.sessions.all().iter().for_each(|live| live.server_gone(server));
                 desktop.events.seen().forget_server(server);
