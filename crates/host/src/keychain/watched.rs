@@ -50,7 +50,7 @@ impl Watched {
         self.state.subscribe()
     }
 
-    /// Notes a state; another reason for the same trouble is none.
+    /// Notes a state. Subscribers are told if it is another one, or if its reason is: that is what the person reads.
     pub(crate) fn set(&self, state: KeychainState) {
         self.state.send_if_modified(|known| {
             let changed = *known != state;
