@@ -18,20 +18,9 @@ use crate::product::ENDING_WITH_STANDARD_INPUT;
 /// How long a part of the desktop may take to come up on a busy machine.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
-/// A bus that starts no services by itself, as those would differ from machine to machine.
-const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>unix:dir=FOLDER</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-"#;
+/// A bus that starts no services by itself, as those would differ from machine to machine: the one of the tests. `FOLDER`
+/// stands for where its socket is.
+const BUS: &str = include_str!("../../../crates/host/tests/it/session_bus.conf");
 
 /// The desktop. It ends with this value, or with this process.
 pub(super) struct Session {

@@ -10,20 +10,8 @@ use std::process::{Child, Command, Stdio};
 
 use zbus::blocking::{Connection, Proxy, connection, fdo::DBusProxy};
 
-/// A bus without service activation.
-const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>unix:dir=FOLDER</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-"#;
+/// A bus without service activation. `FOLDER` stands for where its socket is.
+const BUS: &str = include_str!("session_bus.conf");
 
 /// The name of whoever keeps secrets.
 const SECRETS: &str = "org.freedesktop.secrets";
