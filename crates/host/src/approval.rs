@@ -124,6 +124,13 @@ pub struct Prompt {
     pub limit: Duration,
 }
 
+impl Prompt {
+    /// Whether every answer counts; before that only a plain no does.
+    pub fn is_armed(&self, now: Instant) -> bool {
+        self.armed_from.is_some_and(|from| from <= now)
+    }
+}
+
 /// A prompt as it stands in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {

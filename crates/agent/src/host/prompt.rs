@@ -83,7 +83,7 @@ impl Prompts {
         };
         let said = answer_in_words(&answer);
         // Who was about to send off an empty line did not mean the question that came up before it.
-        let unmeant = line.trim().is_empty() && !is_armed(&prompt);
+        let unmeant = line.trim().is_empty() && !prompt.is_armed(Instant::now());
         let answered = match offers(&prompt.request, answer.kind()) {
             true if unmeant => Err(AnswerError::TooEarly),
             true => self.broker.answer(prompt.nonce, answer),
@@ -106,10 +106,6 @@ impl Prompts {
         }
         let _ = std::io::stderr().flush();
     }
-}
-
-fn is_armed(prompt: &Prompt) -> bool {
-    prompt.armed_from.is_some_and(|from| from <= Instant::now())
 }
 
 /// Reads an answer that is a word. An unknown agent gets the least of all that is offered.

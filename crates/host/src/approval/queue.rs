@@ -158,7 +158,7 @@ impl Queue {
             request: visible.entry.request.clone(),
             requests: visible.entry.requests.len(),
             behind: self.waiting.len(),
-            armed_from: visible.in_view.map(|since| since + self.config.arming_delay),
+            armed_from: visible.armed_from(self.config.arming_delay),
             until: visible.until,
             limit: visible.limit,
         })

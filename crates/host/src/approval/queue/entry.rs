@@ -49,7 +49,12 @@ impl Entry {
 }
 
 impl Visible {
+    /// Returns from when on every answer counts, or `None` while it is not in view.
+    pub(super) fn armed_from(&self, delay: Duration) -> Option<Instant> {
+        self.in_view.map(|since| since + delay)
+    }
+
     pub(super) fn is_armed(&self, now: Instant, delay: Duration) -> bool {
-        self.in_view.is_some_and(|since| now >= since + delay)
+        self.armed_from(delay).is_some_and(|from| from <= now)
     }
 }

@@ -110,7 +110,7 @@ impl Told {
             (Some(told), Some(from)) if told == from => Next::Wait(None),
             // A focus that was lost and came back is no less lost: the window waits to be armed anew.
             (Some(_), _) => Next::Disarmed(prompt.id),
-            (None, Some(from)) if from <= now => Next::Armed(prompt.id, prompt.nonce),
+            (None, Some(_)) if prompt.is_armed(now) => Next::Armed(prompt.id, prompt.nonce),
             (None, from) => Next::Wait(from),
         }
     }
