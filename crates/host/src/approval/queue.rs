@@ -1,32 +1,20 @@
 //! The rules of asking, without IO and without a clock: who may ask how often, which prompt is visible, which answers
 //! count.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gatelodge_wire::Fingerprint;
-
-use super::bucket::{Bucket, Rate};
 use super::{Answer, AnswerError, Denial, Nonce, Prompt, PromptId, Request, Verdict, Waiting};
 use crate::time::Timestamp;
 
+mod agents;
 mod config;
 mod entry;
 
+use agents::Agents;
 pub use config::QueueConfig;
 use entry::{Entry, Visible};
-
-/// Prompts of one agent that is let in: as many as a busy one makes while somebody sits there and answers.
-const AGENT: Rate = Rate { burst: 12, every: Duration::from_secs(2) };
-/// Prompts of one agent that is not.
-const STRANGER: Rate = Rate { burst: 3, every: Duration::from_secs(20) };
-/// Prompts of all agents that are not let in, together: fingerprints cost nothing.
-const STRANGERS: Rate = Rate { burst: 6, every: Duration::from_secs(10) };
-
-/// The most agents that are remembered. With [`STRANGERS`] it takes a day to come up with so many, by then the
-/// first ones' longest wait is over.
-const MAX_AGENTS: usize = 10_000;
 
 /// How many nonces of prompts that are gone are remembered, to tell a late answer from a wrong one.
 const MAX_SPENT: usize = 16;
@@ -44,16 +32,6 @@ pub struct Notice {
     pub verdict: Verdict,
 }
 
-#[derive(Debug)]
-struct Agent {
-    bucket: Bucket,
-    denials: u32,
-    /// Until when nothing is asked.
-    backoff: Option<Instant>,
-    /// When a prompt of it was last visible.
-    last: Option<Instant>,
-}
-
 /// The requests that wait for the person, and the rules by which they are shown. See [`Broker`](super::Broker) for the
 /// handle that sessions use.
 pub struct Queue {
@@ -63,8 +41,7 @@ pub struct Queue {
     waiting: Vec<Entry>,
     /// The prompt that the person wants to see next.
     forward: Option<PromptId>,
-    agents: HashMap<Fingerprint, Agent>,
-    strangers: Option<Bucket>,
+    agents: Agents,
     notices: VecDeque<Notice>,
     spent: VecDeque<Nonce>,
     count: u64,
@@ -90,8 +67,7 @@ impl Queue {
             visible: None,
             waiting: Vec::new(),
             forward: None,
-            agents: HashMap::new(),
-            strangers: None,
+            agents: Agents::default(),
             notices: VecDeque::new(),
             spent: VecDeque::new(),
             count: 0,
@@ -307,10 +283,7 @@ impl Queue {
     /// Whether there is room and leave for another prompt.
     fn admit(&mut self, now: Instant, request: &Request) -> Result<(), Denial> {
         let stranger = request.subject.is_of_stranger();
-        if let Some(backoff) = self.agents.get(&request.agent).and_then(|agent| agent.backoff)
-            && stranger
-            && now < backoff
-        {
+        if stranger && self.agents.backs_off(&request.agent, now) {
             return Err(Denial::TooSoon);
         }
         let prompts = || self.visible.iter().map(|visible| &visible.entry).chain(&self.waiting);
@@ -325,36 +298,7 @@ impl Queue {
         {
             return Err(Denial::Busy);
         }
-        if stranger
-            && !self.strangers.get_or_insert_with(|| Bucket::full(STRANGERS, now)).take(STRANGERS, now)
-        {
-            return Err(Denial::Busy);
-        }
-        let rate = if stranger { STRANGER } else { AGENT };
-        self.forget_agents(now);
-        let agent = self.agents.entry(request.agent).or_insert_with(|| Agent {
-            bucket: Bucket::full(rate, now),
-            denials: 0,
-            backoff: None,
-            last: None,
-        });
-        if agent.bucket.take(rate, now) { Ok(()) } else { Err(Denial::Busy) }
-    }
-
-    /// Makes room where too many agents are remembered.
-    fn forget_agents(&mut self, now: Instant) {
-        if self.agents.len() < MAX_AGENTS {
-            return;
-        }
-        self.agents.retain(|_, agent| {
-            agent.backoff.is_some_and(|until| now < until) || !agent.bucket.is_full(AGENT, now)
-        });
-        if self.agents.len() >= MAX_AGENTS
-            && let Some(first) =
-                self.agents.iter().min_by_key(|(_, agent)| agent.backoff).map(|(name, _)| *name)
-        {
-            self.agents.remove(&first);
-        }
+        if self.agents.take(request.agent, stranger, now) { Ok(()) } else { Err(Denial::Busy) }
     }
 
     /// Shows the next prompt if none is visible: the one that the person wants to see, or one of the agent whose last one
@@ -365,13 +309,11 @@ impl Queue {
         }
         let forward = self.forward.take();
         let wanted = self.waiting.iter().position(|entry| Some(entry.id) == forward);
-        let last = |entry: &Entry| self.agents.get(&entry.request.agent).and_then(|agent| agent.last);
+        let last = |entry: &Entry| self.agents.last_visible(&entry.request.agent);
         let next = self.waiting.iter().enumerate().min_by_key(|(index, entry)| (last(entry), *index));
         let Some(index) = wanted.or(next.map(|(index, _)| index)) else { return };
         let entry = self.waiting.remove(index);
-        if let Some(agent) = self.agents.get_mut(&entry.request.agent) {
-            agent.last = Some(now);
-        }
+        self.agents.visible(&entry.request.agent, now);
         let (nonce, limit) = ((self.nonces)(), self.config.time_limit);
         let until = now + entry.left.unwrap_or(limit);
         let (shown, in_view, focused) = (false, None, false);
@@ -385,17 +327,14 @@ impl Queue {
     }
 
     fn decide(&mut self, now: Instant, entry: Entry, verdict: Verdict) {
-        if let Some(agent) = self.agents.get_mut(&entry.request.agent) {
-            match verdict {
-                Verdict::Denied(_) if entry.request.subject.is_of_stranger() => {
-                    let doubled = self.config.backoff.saturating_mul(1 << agent.denials.min(20));
-                    agent.backoff = Some(now + doubled.min(self.config.max_backoff));
-                    agent.denials = agent.denials.saturating_add(1);
-                }
-                Verdict::Denied(_) => {}
-                Verdict::Once | Verdict::Session(_) | Verdict::Always(_) => {
-                    (agent.denials, agent.backoff) = (0, None)
-                }
+        match verdict {
+            Verdict::Denied(_) if entry.request.subject.is_of_stranger() => {
+                let (first, longest) = (self.config.backoff, self.config.max_backoff);
+                self.agents.denied(&entry.request.agent, now, first, longest);
+            }
+            Verdict::Denied(_) => {}
+            Verdict::Once | Verdict::Session(_) | Verdict::Always(_) => {
+                self.agents.allowed(&entry.request.agent);
             }
         }
         self.notify(&entry, verdict);

@@ -1,3 +1,5 @@
+use gatelodge_wire::Fingerprint;
+
 use super::*;
 use crate::approval::shown::MAX_SHOWN;
 use crate::approval::{AnswerKind, ClaimedName, ShownText, Subject, Terms};
