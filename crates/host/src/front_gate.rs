@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::desktop::Desktop;
 use crate::event::HostEvent;
-use crate::session::live::Refusal;
+use crate::session::ending::Refusal;
 use crate::settings::{GateAtStart, Settings};
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;

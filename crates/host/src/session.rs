@@ -7,6 +7,7 @@
 mod channel;
 mod connection;
 mod control;
+pub(crate) mod ending;
 mod entrance;
 mod lent;
 pub(crate) mod live;

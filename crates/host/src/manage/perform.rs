@@ -19,7 +19,7 @@ use crate::link::LinkDefinition;
 use crate::links;
 use crate::pairing::{self, DEFAULT_INVITATION_TIME, Moment};
 use crate::secret::{SecretError, SecretName};
-use crate::session::live::Refusal;
+use crate::session::ending::Refusal;
 use crate::settings::{Settings, in_force};
 use crate::store::{Store, StoreError};
 use crate::trust::{AgentLabel, AgentState, GrantsVerdict, Origin, Pairing, TrustError};

@@ -15,8 +15,9 @@ pub(super) use line::Line;
 pub(crate) use start::probe;
 
 use super::control::ControlChannel;
+use super::ending::{Ending, Refusal};
 use super::entrance::{block, refusal_of};
-use super::live::{Ending, Live, Refusal};
+use super::live::Live;
 use crate::activity::{ActivityEntry, ActivityEvent};
 use crate::approval::{ClaimedName, Denial, Request, ShownText, Subject, Verdict};
 use crate::desktop::Desktop;

@@ -8,7 +8,8 @@ use mcp_webrtc::{Channel, Session, SessionEvent, SessionEvents};
 use tokio::task::JoinSet;
 
 use super::control::{Claim, ControlChannel};
-use super::live::{Ending, Live, Refusal};
+use super::ending::{Ending, Refusal};
+use super::live::Live;
 use super::resumable::ResumableChannels;
 use crate::event::EventSender;
 

@@ -8,7 +8,7 @@ use gatelodge_wire::{CONTROL_VERSION, ChannelCount, Control, RESUME_VERSION, Ref
 use mcp_webrtc::{Channel, ChannelSender};
 use tokio::sync::watch;
 
-use super::live::{Ending, Refusal};
+use super::ending::{Ending, Refusal};
 use super::pairing::PairObjects;
 use super::resumable::ResumableChannels;
 

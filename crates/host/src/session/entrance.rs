@@ -7,7 +7,8 @@ use mcp_webrtc::Session;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::control::{ControlChannel, Hello};
-use super::live::{Live, Refusal};
+use super::ending::Refusal;
+use super::live::Live;
 use crate::approval::{ClaimedName, Denial, Request, Subject, Verdict};
 use crate::desktop::{Desktop, full_grant, least_grant};
 use crate::event::HostEvent;

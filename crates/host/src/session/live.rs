@@ -1,15 +1,15 @@
-//! The sessions that are up, as everybody else sees them: who it is, what is lent, and how to end it.
+//! A session that is up, as everybody else sees it: who it is, what is lent, and how to end it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gatelodge_wire::{Fingerprint, RefusalCode, ResumeToken};
 use mcp_webrtc::{Measurement, Measurements, PathKind};
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use super::connection::Arrival;
+use super::ending::{Ending, Refusal};
 use super::entrance::Admitted;
 use super::lent::Lent;
 use crate::approval::bucket::{Bucket, Rate};
@@ -21,53 +21,9 @@ use crate::live::recent::Recent;
 use crate::server::ServerId;
 use crate::time::Timestamp;
 
-/// Why a session or a channel ends, in words for the agent's side.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) code: RefusalCode,
-    /// What the agent is told.
-    pub(crate) message: String,
-    /// What the person is told instead, where that is more than the agent may know.
-    cause: Option<String>,
-}
+mod sessions;
 
-impl Refusal {
-    pub(crate) fn new(code: RefusalCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), cause: None }
-    }
-
-    /// Adds what only the person is told.
-    pub(crate) fn because(self, cause: String) -> Self {
-        Self { cause: Some(cause), ..self }
-    }
-
-    /// Returns what the person is told.
-    pub(crate) fn for_person(&self) -> &str {
-        self.cause.as_ref().unwrap_or(&self.message)
-    }
-}
-
-/// A way to end something once, with a reason that whoever runs it passes on.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Ending {
-    token: CancellationToken,
-    reason: Arc<OnceLock<Refusal>>,
-}
-
-impl Ending {
-    /// Ends it; the first reason counts.
-    pub(crate) fn end(&self, refusal: Refusal) {
-        let _ = self.reason.set(refusal);
-        self.token.cancel();
-    }
-
-    /// Waits for the end.
-    pub(crate) async fn ended(&self) -> Refusal {
-        self.token.cancelled().await;
-        let unsaid = || Refusal::new(RefusalCode::Revoked, "the desktop ended it");
-        self.reason.get().cloned().unwrap_or_else(unsaid)
-    }
-}
+pub(crate) use sessions::LiveSessions;
 
 /// How many connections wait to take a session's earlier one's place. Only an agent that has the token gets so far.
 const ARRIVALS: usize = 4;
@@ -202,7 +158,7 @@ impl Live {
     pub(super) async fn take_over(&self, arrival: Arrival) -> Result<(), Arrival> {
         let place = self.lock().resumption.as_ref().map(|(_, arrivals)| arrivals.clone());
         match place {
-            Some(place) if !self.ending.token.is_cancelled() => {
+            Some(place) if !self.ending.has_ended() => {
                 place.try_send(arrival).map_err(mpsc::error::TrySendError::into_inner)
             }
             _ => Err(arrival),
@@ -379,181 +335,5 @@ impl std::fmt::Debug for Live {
     }
 }
 
-/// All sessions that are up.
-#[derive(Debug, Default)]
-pub(crate) struct LiveSessions {
-    sessions: Mutex<HashMap<SessionId, Arc<Live>>>,
-    /// Told when one has ended.
-    ended: watch::Sender<()>,
-}
-
-impl LiveSessions {
-    pub(crate) fn add(&self, live: Arc<Live>) {
-        self.lock().insert(live.id, live);
-    }
-
-    pub(crate) fn remove(&self, id: SessionId) {
-        self.lock().remove(&id);
-        self.ended.send_replace(());
-    }
-
-    /// Waits until the sessions have ended that are up now.
-    pub(crate) async fn ended(&self) {
-        let mut ended = self.ended.subscribe();
-        let mut waited_for: Vec<_> = self.lock().keys().copied().collect();
-        loop {
-            waited_for.retain(|id| self.lock().contains_key(id));
-            if waited_for.is_empty() {
-                return;
-            }
-            // The sender is held here.
-            let _ = ended.changed().await;
-        }
-    }
-
-    pub(crate) fn get(&self, id: SessionId) -> Option<Arc<Live>> {
-        self.lock().get(&id).cloned()
-    }
-
-    /// Returns the sessions in the order in which they came.
-    pub(crate) fn all(&self) -> Vec<Arc<Live>> {
-        let mut all: Vec<_> = self.lock().values().cloned().collect();
-        all.sort_by_key(|live| live.id);
-        all
-    }
-
-    /// Returns the session that this agent resumes by this token.
-    pub(super) fn resumable(&self, agent: &Fingerprint, token: &ResumeToken) -> Option<Arc<Live>> {
-        let is_it =
-            |live: &Arc<Live>| live.lock().resumption.as_ref().is_some_and(|(known, _)| known == token);
-        self.of(agent).into_iter().find(is_it)
-    }
-
-    /// Returns whether the agent may have a session to resume.
-    pub(super) fn may_resume(&self, agent: &Fingerprint) -> bool {
-        let resumable =
-            |live: &Arc<Live>| !live.ending.token.is_cancelled() && live.lock().resumption.is_some();
-        self.of(agent).iter().any(resumable)
-    }
-
-    /// Returns an agent's sessions.
-    pub(crate) fn of(&self, agent: &Fingerprint) -> Vec<Arc<Live>> {
-        self.all().into_iter().filter(|live| live.agent == *agent).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Live>>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::grant::{ToolPin, ToolRules};
-
-    fn grant(server: &str) -> Grant {
-        Grant {
-            agent: Fingerprint::of_certificate(b"agent"),
-            server: server.parse().unwrap(),
-            entry: EntryRule::Open,
-            folders: None,
-            tools: ToolRules::default(),
-            sampling: false,
-            elicitation: false,
-            expires: None,
-            pins: Default::default(),
-        }
-    }
-
-    fn live(grants: Vec<Grant>) -> Live {
-        let agent = Fingerprint::of_certificate(b"agent");
-        let live = Live::new(SessionId(1), agent, "home".parse().unwrap(), String::new());
-        live.admit(admitted(grants, false));
-        live
-    }
-
-    fn admitted(grants: Vec<Grant>, session_only: bool) -> Admitted {
-        Admitted { label: "agent".to_owned(), known: true, grants, session_only }
-    }
-
-    fn has_ended(ending: &Ending) -> bool {
-        ending.token.is_cancelled()
-    }
-
-    #[test]
-    fn another_grant_ends_the_channels_under_the_old_one() {
-        let live = live(vec![grant("a"), grant("b"), grant("c")]);
-        let endings: Vec<_> = (1..)
-            .zip(["a", "b", "c"])
-            .map(|(number, id)| live.channel_opened(number, id.parse().unwrap()))
-            .collect();
-        let pinned = Grant { pins: [("t".to_owned(), ToolPin([1; 32]))].into(), ..grant("a") };
-        live.regrant(vec![pinned, Grant { sampling: true, ..grant("b") }]);
-        assert_eq!(endings.iter().map(has_ended).collect::<Vec<_>>(), [false, true, true]);
-    }
-
-    #[test]
-    fn a_grant_that_is_taken_back_while_the_verdict_is_made_stays_away() {
-        let agent = Fingerprint::of_certificate(b"agent");
-        let live = Live::new(SessionId(1), agent, "home".parse().unwrap(), String::new());
-        live.regrant(vec![grant("b")]);
-        live.admit(admitted(vec![grant("a"), grant("b")], false));
-        assert_eq!(live.servers(Timestamp::from_millis(0)), ["b".parse().unwrap()]);
-    }
-
-    #[test]
-    fn what_is_lent_for_a_session_outlives_other_changes_and_can_be_taken_back() {
-        let agent = Fingerprint::of_certificate(b"agent");
-        let (a, b, c): (ServerId, ServerId, ServerId) =
-            ("a".parse().unwrap(), "b".parse().unwrap(), "c".parse().unwrap());
-        let now = Timestamp::from_millis(0);
-        let live = Live::new(SessionId(1), agent, "home".parse().unwrap(), String::new());
-        live.admit(admitted(vec![grant("a"), grant("b")], true));
-        let endings = [&a, &b].map(|server| live.channel_opened(1, server.clone()));
-        let second = live.channel_opened(2, b.clone());
-        live.regrant(vec![grant("c")]);
-        assert_eq!(live.servers(now), [a.clone(), b.clone(), c.clone()]);
-        assert_eq!(endings.each_ref().map(has_ended), [false, false]);
-        // A grant for the same server is newer than what was lent in the prompt.
-        live.regrant(vec![grant("c"), Grant { sampling: true, ..grant("b") }]);
-        assert!(live.grant(&b, now).unwrap().sampling);
-        assert!(has_ended(&second));
-        assert!(!live.take_back(&b), "that one is kept");
-        assert!(live.take_back(&a));
-        assert_eq!(live.servers(now), [b, c]);
-    }
-
-    #[test]
-    fn what_is_allowed_until_the_session_ends_is_not_a_change_of_the_grant() {
-        let now = Timestamp::from_millis(0);
-        let asking = Grant { entry: EntryRule::Ask, ..grant("a") };
-        let live = live(vec![asking.clone()]);
-        let a = "a".parse().unwrap();
-        let ending = live.channel_opened(1, "a".parse().unwrap());
-        live.allow_tool_here(&a, "t");
-        live.open_entry_here(&a);
-        live.allow_tool_here(&"b".parse().unwrap(), "t");
-        assert_eq!(live.grant(&"b".parse().unwrap(), now), None, "nothing is lent by it");
-        let allowed = |live: &Live| {
-            let held = live.grant(&a, now).unwrap();
-            (held.tools.of("t"), held.tools.of("u"), held.entry)
-        };
-        assert_eq!(allowed(&live), (ToolRule::Allow, ToolRule::Ask, EntryRule::Open));
-        live.regrant(vec![asking.clone(), grant("c")]);
-        assert!(!has_ended(&ending));
-        assert_eq!(allowed(&live), (ToolRule::Allow, ToolRule::Ask, EntryRule::Open));
-        // Another grant is another decision.
-        live.regrant(vec![Grant { sampling: true, ..asking }]);
-        assert!(has_ended(&ending));
-        assert_eq!(allowed(&live), (ToolRule::Ask, ToolRule::Ask, EntryRule::Ask));
-    }
-
-    #[test]
-    fn an_expired_grant_is_none() {
-        let now = Timestamp::from_millis(1_000);
-        let live = live(vec![Grant { expires: Some(now), ..grant("a") }, grant("b")]);
-        assert_eq!(live.grant(&"a".parse().unwrap(), now), None);
-        assert_eq!(live.servers(now), ["b".parse().unwrap()]);
-        assert!(live.grant(&"a".parse().unwrap(), Timestamp::from_millis(999)).is_some());
-    }
-}
+mod tests;

@@ -11,8 +11,9 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{ControlChannel, Hello};
+use super::ending::Refusal;
 use super::entrance::{Admitted, keep, refusal_of};
-use super::live::{Live, Refusal};
+use super::live::Live;
 use crate::approval::{ClaimedName, Denial, Request, Subject, Verdict};
 use crate::desktop::{Desktop, least_shared_grant};
 use crate::event::HostEvent;

@@ -12,7 +12,7 @@ use mcp_webrtc::ChannelSender;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::live::Refusal;
+use super::super::ending::Refusal;
 use super::Context;
 use super::lane::{Lane, LaneEnd, lane};
 use super::line::{LaneSource, Line, LineSender};

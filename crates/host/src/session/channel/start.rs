@@ -4,8 +4,8 @@ use gatelodge_files::{Access, FileServer, Folder};
 use gatelodge_wire::{Control, RefusalCode};
 use rmcp::ServiceExt;
 
+use super::super::ending::Refusal;
 use super::super::entrance::refusal_of;
-use super::super::live::Refusal;
 use super::Context;
 use crate::approval::{Subject, Verdict, lies_in};
 use crate::desktop::Desktop;
