@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gatelodge_wire::{Fingerprint, RefusalCode, with_causes};
 
+use super::effect::{Effect, take_back};
 use super::kept::Kept;
 use super::{AgentSummary, FailureCause, Reply, Request, SecretText, SessionSummary};
 use crate::activity::{ActivityEntry, ActivityEvent, AgentChange, ChainVerdict};
@@ -176,81 +177,6 @@ fn reads_activity(request: &Request) -> bool {
             | Request::ExportActivity { .. }
             | Request::PruneActivity { .. }
     )
-}
-
-/// Takes back what sessions are lent until they end, if that is wanted; returns whether anything was.
-fn take_back(desktop: &Desktop, request: &Request) -> bool {
-    let Request::RemoveGrant { agent, server } = request else { return false };
-    desktop.sessions.of(agent).iter().filter(|live| live.take_back(server)).count() > 0
-}
-
-/// What a change means for sessions that are up.
-enum Effect {
-    Agent(Fingerprint),
-    Blocked(Fingerprint),
-    Forgotten(Fingerprint),
-    Server(crate::server::ServerId),
-    Links,
-    Secret,
-    None,
-}
-
-impl Effect {
-    fn of(request: &Request) -> Self {
-        match request {
-            Request::Block { agent } => Self::Blocked(*agent),
-            Request::Forget { agent } => Self::Forgotten(*agent),
-            Request::PutGrant { grant } => Self::Agent(grant.agent),
-            Request::RemoveGrant { agent, .. } => Self::Agent(*agent),
-            Request::PutServer { server } => Self::Server(server.id.clone()),
-            Request::RemoveServer { server } => Self::Server(server.clone()),
-            Request::PutLink { .. } | Request::RemoveLink { .. } => Self::Links,
-            Request::PutSecret { .. } | Request::RemoveSecret { .. } => Self::Secret,
-            _ => Self::None,
-        }
-    }
-
-    fn before(&self, desktop: &Desktop) {
-        if let Self::Blocked(agent) | Self::Forgotten(agent) = self {
-            for live in desktop.sessions.of(agent) {
-                live.ending
-                    .end(Refusal::new(RefusalCode::Revoked, "the desktop's user has revoked this agent"));
-            }
-        }
-    }
-
-    async fn after(&self, desktop: &Arc<Desktop>) {
-        match self {
-            Self::Agent(agent) => {
-                let wanted = *agent;
-                let grants = match desktop.trust().run(move |trust| trust.grants_of(&wanted)).await {
-                    GrantsVerdict::Valid(grants) => grants,
-                    // What a session has that was let in once is not kept anywhere, and was not changed.
-                    GrantsVerdict::NoRecord => return,
-                    _ => Vec::new(),
-                };
-                for live in desktop.sessions.of(agent) {
-                    live.regrant(grants.clone());
-                }
-            }
-            // Once more, for a session that came in between.
-            Self::Blocked(_) => self.before(desktop),
-            Self::Forgotten(agent) => {
-                desktop.events.seen().forget_agent(agent);
-                self.before(desktop);
-            }
-            Self::Server(server) => {
-                desktop.sessions.all().iter().for_each(|live| live.server_gone(server));
-                desktop.events.seen().forget_server(server);
-            }
-            Self::Secret => {
-                desktop.tasks.spawn(housekeeping::read_passwords(Arc::clone(desktop)));
-            }
-            Self::Links => links::reopen(desktop).await,
-            Self::None => return,
-        }
-        desktop.events.tell(HostEvent::Changed);
-    }
 }
 
 /// Carries out a request that is about what is kept.
