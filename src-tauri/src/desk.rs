@@ -102,10 +102,8 @@ impl Desk {
         loop {
             let error = match Host::start(self.config()).await {
                 Ok((host, _)) => {
-                    if matches!(*self.stage.borrow(), Stage::Ending) {
+                    if !self.advance(Stage::Up(host.clone())) {
                         host.shutdown().await;
-                    } else {
-                        self.stage.send_replace(Stage::Up(host));
                     }
                     return;
                 }
@@ -116,14 +114,14 @@ impl Desk {
             if !self.advance(Stage::Unusable(state.clone())) {
                 return;
             }
-            if !self.worth_another_try(&state).await {
+            if !self.worth_another_try(state).await {
                 return;
             }
         }
     }
 
     /// Waits until the person asks for another try, or the keychain can be used. `false` once the app ends.
-    async fn worth_another_try(&self, state: &KeychainState) -> bool {
+    async fn worth_another_try(&self, mut state: KeychainState) -> bool {
         let mut stages = self.stages();
         let ending = async {
             // The sender is ours.
@@ -142,8 +140,11 @@ impl Desk {
             if matches!(now, KeychainState::Open) {
                 return true;
             }
-            if now != *state && !self.advance(Stage::Unusable(now)) {
-                return false;
+            if now != state {
+                state = now;
+                if !self.advance(Stage::Unusable(state.clone())) {
+                    return false;
+                }
             }
         }
     }

@@ -1,12 +1,11 @@
 //! What happens on the host, told to the main window at a rate that a page can take.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use gatelodge_host::{Host, HostEvent, HostEvents};
-use tauri::AppHandle;
-use tauri::Manager;
+use gatelodge_host::{HostEvent, HostEvents};
 use tauri::ipc::Channel;
+use tauri::{AppHandle, Manager};
 use tokio::task::AbortHandle;
 
 use crate::desk::Desk;
@@ -19,12 +18,12 @@ const MOST: u32 = 200;
 #[derive(Debug)]
 pub(crate) struct EventStreams {
     app: AppHandle,
-    running: Arc<Mutex<Option<AbortHandle>>>,
+    running: Mutex<Option<AbortHandle>>,
 }
 
 impl EventStreams {
     pub(crate) fn new(app: AppHandle) -> Self {
-        Self { app, running: Arc::default() }
+        Self { app, running: Mutex::default() }
     }
 
     /// Tells this channel from now on, and no other one any more.
@@ -32,7 +31,7 @@ impl EventStreams {
         let app = self.app.clone();
         let task = tauri::async_runtime::spawn(async move {
             while let Some(host) = app.state::<Desk>().when_up().await {
-                if forward(host.events(), &host, &channel).await.is_err() {
+                if forward(host.events(), &channel).await.is_err() {
                     return;
                 }
             }
@@ -52,11 +51,7 @@ impl EventStreams {
 }
 
 /// Tells a channel until the host ends (`Ok`) or the channel does (`Err`).
-async fn forward(
-    mut events: HostEvents,
-    _host: &Host,
-    channel: &Channel<HostEvent>,
-) -> Result<(), tauri::Error> {
+async fn forward(mut events: HostEvents, channel: &Channel<HostEvent>) -> Result<(), tauri::Error> {
     // What was before this moment is not told: the page looks at everything now.
     channel.send(HostEvent::Changed)?;
     loop {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gatelodge_host::NotifyChoice;
 use gatelodge_host::approval::PromptId;
-use gatelodge_host::live::Live;
+use gatelodge_host::approval::view::WaitingSummary;
 use gatelodge_host::{Host, HostEvent, SessionId};
 use notify_rust::{Hint, Notification, NotificationResponse, Timeout, Urgency};
 use tauri::{AppHandle, Manager};
@@ -63,32 +63,34 @@ struct Notices {
 impl Notices {
     async fn follow(&mut self, host: &Host) {
         let (mut events, mut prompts) = (host.events(), host.approvals().prompts());
+        prompts.mark_changed();
         loop {
-            let live = host.live();
-            self.tell_who_waits(&live);
             tokio::select! {
                 biased;
                 event = events.recv() => match event {
                     Some(event) => self.tell(event, host),
                     None => break,
                 },
-                changed = prompts.changed() => if changed.is_err() { break },
+                changed = prompts.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    // The visible prompt, which is what changes, says how many are behind it.
+                    let waiting = host.approvals().waiting();
+                    self.tell_who_waits(waiting.first().map(WaitingSummary::from), waiting.len());
+                }
             }
         }
         self.withdraw();
     }
 
     /// One notification, whoever waits: it names the first, and counts the others.
-    fn tell_who_waits(&mut self, live: &Live) {
-        let Some(first) = live.waiting.first() else {
+    fn tell_who_waits(&mut self, first: Option<WaitingSummary>, count: usize) {
+        let Some(first) = first else {
             self.withdraw();
             return;
         };
-        let told = self
-            .asking
-            .as_ref()
-            .is_some_and(|(id, count, _)| *id == first.id && *count == live.waiting.len());
-        if told {
+        if self.asking.as_ref().is_some_and(|(id, told, _)| *id == first.id && *told == count) {
             return;
         }
         self.withdraw();
@@ -100,12 +102,12 @@ impl Notices {
             true => notice.asks.with(&[("name", &plain(&first.name))]),
             false => notice.unknown_asks.clone(),
         };
-        let mut body = format!("{}\n{}", asked(first, &self.texts), notice.look);
-        if live.waiting.len() > 1 {
-            body = format!("{body}\n{}", notice.more.of(live.waiting.len() - 1));
+        let mut body = format!("{}\n{}", asked(&first, &self.texts), notice.look);
+        if count > 1 {
+            body = format!("{body}\n{}", notice.more.of(count - 1));
         }
         let gone = self.show(&title, &body, true, Click::Prompt(first.id));
-        self.asking = Some((first.id, live.waiting.len(), gone));
+        self.asking = Some((first.id, count, gone));
     }
 
     fn withdraw(&mut self) {
@@ -115,29 +117,34 @@ impl Notices {
     }
 
     fn tell(&mut self, event: HostEvent, host: &Host) {
-        let (notice, wanted) = (self.texts.notice.clone(), self.wanted());
-        let overview = Click::Screen(Screen::Overview, None);
-        let (wanted, title, body, click) = match event {
+        let notice = &self.texts.notice;
+        let overview = || Click::Screen(Screen::Overview, None);
+        let (kind, title, body, click): (fn(&NotifyChoice) -> bool, _, _, _) = match event {
             HostEvent::Admitted { session, label, servers } => {
                 let lent: Vec<_> = servers.iter().map(|server| plain(server.as_str())).collect();
                 let title = notice.began.with(&[("name", &plain(&label))]);
+                let body = notice.lent.with(&[("servers", &lent.join(", "))]);
                 self.remember(session, label, host);
-                (wanted.session_began, title, notice.lent.with(&[("servers", &lent.join(", "))]), overview)
+                (|wanted| wanted.session_began, title, body, overview())
             }
             HostEvent::Ended { session, reason } => {
                 let Some(label) = self.names.remove(&session) else { return };
-                (wanted.session_ended, notice.ended.with(&[("name", &plain(&label))]), reason, overview)
+                let title = notice.ended.with(&[("name", &plain(&label))]);
+                (|wanted| wanted.session_ended, title, reason, overview())
             }
             HostEvent::ToolChanged { server, tool, .. } => {
                 let (tool, shown) = (plain(&tool), plain(server.as_str()));
                 let values = [("tool", tool.as_str()), ("server", shown.as_str())];
                 let to = Click::Screen(Screen::Servers, Some(server.to_string()));
-                (wanted.tool_changed, notice.tool_changed, notice.tool_suspended.with(&values), to)
+                let body = notice.tool_suspended.with(&values);
+                (|wanted| wanted.tool_changed, notice.tool_changed.clone(), body, to)
             }
-            HostEvent::KeychainUnavailable { reason } => (true, notice.trouble, reason, overview),
+            HostEvent::KeychainUnavailable { reason } => {
+                (|_| true, notice.trouble.clone(), reason, overview())
+            }
             _ => return,
         };
-        if wanted && self.has_room() {
+        if kind(&self.wanted()) && self.has_room() {
             self.show(&title, &body, false, click);
         }
     }

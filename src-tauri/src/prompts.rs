@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::desk::Desk;
-use crate::windows::{confined, ground};
+use crate::windows::confined;
 
 /// The label of the prompt window, as its capability names it.
 pub(crate) const PROMPT: &str = "prompt";
@@ -230,11 +230,7 @@ impl Window {
                     // A window that is gone needs none.
                     let _ = window.set_title(&title);
                 });
-            let window = match ground(&app) {
-                Some(color) => window.background_color(color),
-                None => window,
-            };
-            confined(window).build().map(drop)
+            confined(&app, window).build().map(drop)
         });
         match building.await {
             Ok(Ok(())) => {}

@@ -35,9 +35,7 @@ const LOOK: Duration = Duration::from_secs(20);
 /// the icon up by as long as a web process takes to start. `None` if it could not be shown.
 pub(crate) fn begin(app: &AppHandle, texts: &Texts) -> Option<Shown> {
     let first = menu::of(&app.state::<Desk>().live(), texts);
-    // As in `draw`, which says why, if it fails again.
-    let drawn = std::panic::catch_unwind(AssertUnwindSafe(|| draw_now(app, &first)));
-    matches!(drawn, Ok(Ok(()))).then_some(first)
+    try_draw(app, &first).then_some(first)
 }
 
 /// Keeps the tray icon, which shows this already, as it has to be for as long as the app lives.
@@ -85,16 +83,23 @@ fn matters(event: &HostEvent) -> bool {
 /// Draws icon and menu. `false` if this desktop has no tray: then there is a window instead.
 async fn draw(app: &AppHandle, shown: &Shown) -> bool {
     let (drawing, shown) = (app.clone(), shown.clone());
-    // The library behind it panics where its own library is missing; that must not end the app.
-    let drawn = tauri::async_runtime::spawn_blocking(move || {
-        std::panic::catch_unwind(AssertUnwindSafe(|| draw_now(&drawing, &shown)))
-    });
-    match drawn.await {
-        Ok(Ok(Ok(()))) => return true,
-        Ok(Ok(Err(error))) => tracing::warn!(%error, "the tray icon cannot be shown"),
-        _ => tracing::warn!("the tray icon cannot be shown"),
+    // It waits for the main thread.
+    let drawn = tauri::async_runtime::spawn_blocking(move || try_draw(&drawing, &shown)).await;
+    if drawn.is_ok_and(|drawn| drawn) {
+        return true;
     }
     app.state::<MainWindow>().open(app, None, None);
+    false
+}
+
+/// Draws, and says in the log why that is not possible.
+fn try_draw(app: &AppHandle, shown: &Shown) -> bool {
+    // The library behind it panics where its own library is missing; that must not end the app.
+    match std::panic::catch_unwind(AssertUnwindSafe(|| draw_now(app, shown))) {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => tracing::warn!(%error, "the tray icon cannot be shown"),
+        Err(_) => tracing::warn!("the tray icon cannot be shown"),
+    }
     false
 }
 

@@ -151,16 +151,12 @@ fn build(app: &AppHandle) -> tauri::Result<()> {
         .min_inner_size(320.0, 480.0)
         // It is shown once its page is there.
         .visible(false);
-    let window = match ground(app) {
-        Some(color) => window.background_color(color),
-        None => window,
-    };
-    confined(window).build().map(drop)
+    confined(app, window).build().map(drop)
 }
 
 /// Returns what a window shows before its page is there, where the person chose how that looks; `None` for the system's
 /// choice, which is not known before there is a window. The colours are the page's (`--ground` in `ui/src/tokens.css`).
-pub(crate) fn ground(app: &AppHandle) -> Option<Color> {
+fn ground(app: &AppHandle) -> Option<Color> {
     match app.state::<Desk>().settings().theme {
         Theme::System => None,
         Theme::Light => Some(Color(0xf5, 0xf6, 0xf8, 0xff)),
@@ -168,10 +164,16 @@ pub(crate) fn ground(app: &AppHandle) -> Option<Color> {
     }
 }
 
-/// Keeps a window on its own pages: no other page, window or download, whatever a page is made to ask for.
+/// Keeps a window on its own pages, and in their colour: no other page, window or download, whatever a page is made to
+/// ask for.
 pub(crate) fn confined<'a, R: Runtime, M: Manager<R>>(
+    app: &AppHandle,
     window: WebviewWindowBuilder<'a, R, M>,
 ) -> WebviewWindowBuilder<'a, R, M> {
+    let window = match ground(app) {
+        Some(color) => window.background_color(color),
+        None => window,
+    };
     window
         .on_navigation(is_own_page)
         .on_new_window(|_, _| NewWindowResponse::Deny)
