@@ -1,4 +1,5 @@
-// Builds both windows. `--mode mock` builds them for a browser, on sample data, into another folder.
+// Builds one of the windows; build.mjs has both built. The mode `mock` builds them for a browser, on sample data, into
+// another folder.
 import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
@@ -35,6 +36,7 @@ function shellTexts(): Plugin {
 }
 
 export default defineConfig(({ mode }) => {
+  const window = process.env.GATELODGE_WINDOW ?? 'index';
   const platform = mode === 'mock' || mode === 'test' ? 'mock' : 'tauri';
   return {
     plugins: [svelte(), contentSecurityPolicy(), shellTexts()],
@@ -52,7 +54,8 @@ export default defineConfig(({ mode }) => {
       // Fonts as data: URLs would be refused by the policy.
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
-      rolldownOptions: { input: { index: here('./index.html'), prompt: here('./prompt.html') } },
+      emptyOutDir: window === 'index',
+      rolldownOptions: { input: { [window]: here(`./${window}.html`) } },
     },
     server: { host: '127.0.0.1', port: 1420, strictPort: true },
   };

@@ -1,8 +1,8 @@
 // The prompt window.
 
+import { platform } from './early';
 import { mount } from 'svelte';
 import '../base.css';
-import { platform } from '#platform/prompt';
 import { followSystemTheme, setTheme } from '../shared/theme';
 import { t } from '../texts';
 import Prompt from './Prompt.svelte';
