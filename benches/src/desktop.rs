@@ -24,6 +24,9 @@ const STARTS: usize = 7;
 /// How long memory may take to settle after something happened: the web process frees what the start needed.
 const SETTLING: Duration = Duration::from_secs(4);
 
+/// How long an app is left alone in the tray before somebody knocks: it is there all day, and its start is a row of its own.
+const AT_REST: Duration = Duration::from_secs(2);
+
 /// What is compared.
 const BOTH: [Stack; 2] = [Stack::Desktop, Stack::Minimal];
 
@@ -48,6 +51,7 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
             app.end()?;
             let mut app = App::start(&session, stack, Begin::InTray)?;
             app.in_tray(&session)?;
+            std::thread::sleep(AT_REST);
             prompt[at].push(until_prompted(&mut app, stack, &session, &agent)?);
             app.end()?;
         }
