@@ -23,6 +23,25 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/** The font is there before the first text is drawn: what stands in for it would be looked up at length, and seen. */
+function fontAtOnce(): Plugin {
+  return {
+    name: 'font-at-once',
+    apply: 'build',
+    transformIndexHtml: {
+      order: 'post',
+      handler: (_html, { bundle }) =>
+        Object.keys(bundle ?? {})
+          .filter((file) => file.endsWith('.woff2'))
+          .map((file) => ({
+            tag: 'link',
+            attrs: { rel: 'preload', as: 'font', type: 'font/woff2', href: `./${file}`, crossorigin: true },
+            injectTo: 'head' as const,
+          })),
+    },
+  };
+}
+
 /** What the tray and notifications say, for the shell; see `shell` in the catalogues. */
 function shellTexts(): Plugin {
   return {
@@ -39,7 +58,7 @@ export default defineConfig(({ mode }) => {
   const window = process.env.GATELODGE_WINDOW ?? 'index';
   const platform = mode === 'mock' || mode === 'test' ? 'mock' : 'tauri';
   return {
-    plugins: [svelte(), contentSecurityPolicy(), shellTexts()],
+    plugins: [svelte(), fontAtOnce(), contentSecurityPolicy(), shellTexts()],
     base: './',
     resolve: {
       alias: {
