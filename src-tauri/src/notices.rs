@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use gatelodge_host::NotifyChoice;
-use gatelodge_host::approval::PromptId;
 use gatelodge_host::approval::view::WaitingSummary;
+use gatelodge_host::approval::{PromptId, Waiting};
 use gatelodge_host::{Host, HostEvent, SessionId};
 use notify_rust::{Hint, Notification, NotificationResponse, Timeout, Urgency};
 use tauri::{AppHandle, Manager};
@@ -21,6 +21,10 @@ use crate::windows::{MainWindow, Screen};
 
 /// The longest a notification is followed: some services never say that one is gone.
 const FOLLOWED: Duration = Duration::from_secs(15 * 60);
+
+/// How long somebody has to wait before there is a notification of it: the prompt's window comes first, and who answers
+/// that at once need not be told.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Notifications about sessions in this time at most: an agent that comes and goes must not fill the screen.
 const SPAN: Duration = Duration::from_secs(30);
@@ -64,7 +68,14 @@ impl Notices {
     async fn follow(&mut self, host: &Host) {
         let (mut events, mut prompts) = (host.events(), host.approvals().prompts());
         prompts.mark_changed();
+        let mut due = None;
         loop {
+            let patience = async {
+                match due {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 event = events.recv() => match event {
@@ -75,9 +86,16 @@ impl Notices {
                     if changed.is_err() {
                         break;
                     }
-                    // The visible prompt, which is what changes, says how many are behind it.
-                    let waiting = host.approvals().waiting();
-                    self.tell_who_waits(waiting.first().map(WaitingSummary::from), waiting.len());
+                    let nobody = prompts.borrow_and_update().is_none();
+                    if nobody {
+                        self.withdraw();
+                    }
+                    let soon = || tokio::time::Instant::now() + PATIENCE;
+                    due = (!nobody).then(|| due.unwrap_or_else(soon));
+                }
+                () = patience => {
+                    due = None;
+                    self.tell_who_waits(&host.approvals().waiting());
                 }
             }
         }
@@ -85,8 +103,9 @@ impl Notices {
     }
 
     /// One notification, whoever waits: it names the first, and counts the others.
-    fn tell_who_waits(&mut self, first: Option<WaitingSummary>, count: usize) {
-        let Some(first) = first else {
+    fn tell_who_waits(&mut self, waiting: &[Waiting]) {
+        let count = waiting.len();
+        let Some(first) = waiting.first().map(WaitingSummary::from) else {
             self.withdraw();
             return;
         };

@@ -29,6 +29,10 @@ const LEAST: (f64, f64) = (320.0, 480.0);
 /// How long an empty window stays: the next question is often there a moment later, and a new window takes longer.
 const LINGER: Duration = Duration::from_millis(700);
 
+/// How long no window is made before there is a question, after one was made for nothing: who knocks and leaves again is not
+/// to keep this machine busy.
+const WARY: Duration = Duration::from_secs(60);
+
 /// How many orders may wait. Pages and window systems give a few a second.
 const ORDERS: usize = 64;
 
@@ -103,7 +107,7 @@ impl Prompts {
 
 async fn keep(app: AppHandle, mut orders: mpsc::Receiver<Order>) {
     let Some(host) = app.state::<Desk>().when_up().await else { return };
-    let mut prompts = host.approvals().prompts();
+    let (mut prompts, mut expected) = (host.approvals().prompts(), host.approvals().expected());
     let mut window = Window {
         app,
         host,
@@ -111,6 +115,8 @@ async fn keep(app: AppHandle, mut orders: mpsc::Receiver<Order>) {
         put_away: None,
         visible: None,
         empty_since: Some(Instant::now()),
+        shown: false,
+        in_vain: None,
     };
     loop {
         let prompt = prompts.borrow_and_update().clone();
@@ -128,6 +134,7 @@ async fn keep(app: AppHandle, mut orders: mpsc::Receiver<Order>) {
                 None => return,
             },
             changed = prompts.changed() => if changed.is_err() { return },
+            Ok(()) = expected.changed() => window.expect().await,
             () = alarm => {}
         }
     }
@@ -143,6 +150,10 @@ struct Window {
     visible: Option<PromptId>,
     /// Since when there has been nothing to show.
     empty_since: Option<Instant>,
+    /// Whether there is a window that can be seen.
+    shown: bool,
+    /// When a window was taken away that nobody had seen.
+    in_vain: Option<Instant>,
 }
 
 impl Window {
@@ -161,7 +172,15 @@ impl Window {
         }
         if self.put_away != self.visible {
             self.put_away = None;
-            self.make().await;
+            self.make(true).await;
+        }
+    }
+
+    /// Makes the window before there is a question, so that its page is there sooner. Nobody sees it yet.
+    async fn expect(&mut self) {
+        if self.visible.is_none() && self.in_vain.is_none_or(|at| at.elapsed() >= WARY) {
+            self.empty_since = Some(Instant::now());
+            self.make(false).await;
         }
     }
 
@@ -170,9 +189,13 @@ impl Window {
         let since = *self.empty_since.get_or_insert_with(Instant::now);
         if since.elapsed() >= LINGER
             && let Some(window) = self.app.get_webview_window(PROMPT)
-            && let Err(error) = window.destroy()
         {
-            tracing::warn!(%error, "the prompt window cannot be taken away");
+            if !self.shown {
+                self.in_vain = Some(Instant::now());
+            }
+            if let Err(error) = window.destroy() {
+                tracing::warn!(%error, "the prompt window cannot be taken away");
+            }
         }
     }
 
@@ -192,7 +215,9 @@ impl Window {
                 if let Some(id) = id {
                     self.host.approvals().bring_forward(id);
                 }
-                if let Some(window) = self.app.get_webview_window(PROMPT) {
+                if self.shown
+                    && let Some(window) = self.app.get_webview_window(PROMPT)
+                {
                     // What the window manager does not want to do, it does not do.
                     let _ = window.unminimize();
                     let _ = window.show();
@@ -209,11 +234,16 @@ impl Window {
         }
     }
 
-    /// Makes the window if there is none. It comes up without the focus: who types elsewhere goes on typing there.
-    async fn make(&self) {
-        if self.app.get_webview_window(PROMPT).is_some() {
+    /// Makes the window if there is none, and has it seen. It comes up without the focus: who types elsewhere goes on
+    /// typing there.
+    async fn make(&mut self, seen: bool) {
+        if let Some(window) = self.app.get_webview_window(PROMPT) {
+            if seen && !std::mem::replace(&mut self.shown, true) {
+                let _ = window.show();
+            }
             return;
         }
+        self.shown = seen;
         let app = self.app.clone();
         // It waits for the main thread.
         let building = tauri::async_runtime::spawn_blocking(move || {
@@ -225,6 +255,7 @@ impl Window {
                 .always_on_top(true)
                 .center()
                 .focused(false)
+                .visible(seen)
                 // The page has the texts, and calls itself by something else than the main window.
                 .on_document_title_changed(|window, title| {
                     // A window that is gone needs none.

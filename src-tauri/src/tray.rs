@@ -26,7 +26,7 @@ use menu::{Action, Entry, Icon};
 const TRAY: &str = "gatelodge";
 
 /// How long changes are gathered: panels draw slowly, and an agent may come and go quickly.
-const GATHER: Duration = Duration::from_millis(150);
+const GATHER: Duration = Duration::from_millis(500);
 
 /// How often the tray is looked over without an event: for a gate that opens by itself.
 const LOOK: Duration = Duration::from_secs(20);

@@ -32,6 +32,14 @@ impl Scene {
         Self { terminal, port, folder, _home: home }
     }
 
+    /// As [`Scene::client`], but this one expects to be turned away, and has said its first message. The package fails, or
+    /// waits for ever, if it is turned away before that has left.
+    async fn unwelcome(&mut self) -> Foreign {
+        let mut client = self.client(&["--refused"]).await;
+        client.step("asked").await;
+        client
+    }
+
     /// Starts the client, which reads a file inside and one outside of the folder, and waits for the prompt, which must
     /// name its certificate.
     async fn client(&mut self, options: &[&str]) -> Foreign {
@@ -73,9 +81,7 @@ async fn allowed_once_it_reads_the_folder_and_nothing_else() {
     client.done().await;
 
     // Once is once: the next connection is asked about again.
-    let mut again = scene.client(&["--refused"]).await;
-    // A no counts at once; this package fails over one that comes before its first message has left.
-    again.step("asked").await;
+    let mut again = scene.unwelcome().await;
     scene.answers("n", "Denied.").await;
     again.step("refused").await;
     again.done().await;
@@ -84,7 +90,7 @@ async fn allowed_once_it_reads_the_folder_and_nothing_else() {
 #[tokio::test]
 async fn blocked_it_gets_nothing() {
     let mut scene = Scene::new(&[]).await;
-    let mut client = scene.client(&["--refused"]).await;
+    let mut client = scene.unwelcome().await;
     scene.answers("b", "Blocked.").await;
     client.step("refused").await;
     client.done().await;
@@ -93,7 +99,7 @@ async fn blocked_it_gets_nothing() {
 #[tokio::test]
 async fn without_an_answer_it_gets_nothing() {
     let mut scene = Scene::new(&["--approval-seconds", "2"]).await;
-    let mut client = scene.client(&["--refused"]).await;
+    let mut client = scene.unwelcome().await;
     scene.terminal.shows("the question is not open any more").await;
     client.step("refused").await;
     client.done().await;

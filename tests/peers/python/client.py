@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import reporting
-from aiortc import RTCCertificate
+from aiortc import RTCCertificate, RTCDataChannel
 from aiortc.contrib.signaling import TcpSocketSignaling
 from mcp import ClientSession
 from mcp.shared.exceptions import McpError
@@ -104,6 +104,17 @@ def announce_certificates() -> None:
     RTCCertificate.generateCertificate = staticmethod(generate_and_tell)
 
 
+def announce_messages() -> None:
+    """Reports every message once it is on its way."""
+    send = RTCDataChannel.send
+
+    def send_and_tell(self, data) -> None:
+        send(self, data)
+        report("asked")
+
+    RTCDataChannel.send = send_and_tell
+
+
 async def connect(args: argparse.Namespace) -> None:
     """Makes one connection, to use it or to be turned away."""
     try:
@@ -152,9 +163,6 @@ async def refused(session: ClientSession, ended: anyio.Event) -> None:
                 raise RuntimeError(f"a refused client was answered by {hello.serverInfo.name}")
 
         tasks.start_soon(initialize)
-        # When nothing moves any more the first message has been handed over.
-        await anyio.wait_all_tasks_blocked()
-        report("asked")
         await ended.wait()
         tasks.cancel_scope.cancel()
 
@@ -177,6 +185,8 @@ async def main() -> None:
     args = parser.parse_args()
 
     announce_certificates()
+    if args.refused:
+        announce_messages()
     report("start", **reporting.versions())
     for connection in range(args.count):
         await connect(args)

@@ -20,6 +20,7 @@ use crate::time::Timestamp;
 pub struct Broker {
     state: Arc<Mutex<State>>,
     prompts: watch::Sender<Option<Prompt>>,
+    expected: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -33,7 +34,11 @@ impl Broker {
     pub fn new(config: QueueConfig) -> Self {
         let queue = Queue::new(config, random_nonce);
         let state = State { queue, asking: HashMap::new() };
-        Self { state: Arc::new(Mutex::new(state)), prompts: watch::Sender::new(None) }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            prompts: watch::Sender::new(None),
+            expected: watch::Sender::new(0),
+        }
     }
 
     /// Asks, and waits for the verdict. Dropping the future takes the request back.
@@ -76,6 +81,17 @@ impl Broker {
     /// Returns the visible prompt, and its changes.
     pub fn prompts(&self) -> watch::Receiver<Option<Prompt>> {
         self.prompts.subscribe()
+    }
+
+    /// Counts the agents at the door that are asked about next, unless something keeps them out before. Whoever shows
+    /// prompts can make ready meanwhile, and shows nothing yet.
+    pub fn expected(&self) -> watch::Receiver<u64> {
+        self.expected.subscribe()
+    }
+
+    /// Tells who shows prompts that there will hardly be none.
+    pub(crate) fn expect(&self) {
+        self.expected.send_modify(|count| *count += 1);
     }
 
     /// Returns all prompts: the visible one, then the others in the order in which they were asked for.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use gatelodge_wire::{CONTROL_VERSION, Control, Fingerprint, RefusalCode};
-use mcp_webrtc::Session;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::control::{ControlChannel, Hello};
@@ -17,9 +16,6 @@ use crate::link::{LinkDefinition, LinkPolicy};
 use crate::links::Door;
 use crate::pairing::Moment;
 use crate::trust::{AgentLabel, GrantsVerdict, Origin, Pairing};
-
-/// How long a peer that may be a Gatelodge agent has to say hello, so that the prompt can show what it calls itself.
-const HELLO_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long a blocked agent's sessions wait for the record of it: they are to be over within a second.
 const RECORD_LIMIT: Duration = Duration::from_millis(500);
@@ -63,7 +59,12 @@ pub(super) async fn at_the_door(
             if link.prompt == LinkPolicy::AskUnknown || desktop.invitations.any_open(Moment::now()) =>
         {
             match door.undecided() {
-                Some(place) => return Ok(Some(place)),
+                Some(place) => {
+                    if desktop.front_gate.refusal().is_none() {
+                        desktop.broker.expect();
+                    }
+                    return Ok(Some(place));
+                }
                 None => "too many unknown agents wait for a verdict already".to_owned(),
             }
         }
@@ -99,10 +100,9 @@ pub(super) async fn verdict(
     desktop: &Desktop,
     live: &Live,
     link: &LinkDefinition,
-    session: &Session,
     control: &ControlChannel,
 ) -> Result<Admitted, Refusal> {
-    let hello = hello(session, control).await?;
+    let hello = understood(control.known())?;
     let agent = live.agent;
     let claimed = hello.as_ref().and_then(|hello| hello.name.parse::<AgentLabel>().ok());
     let shown =
@@ -114,7 +114,12 @@ pub(super) async fn verdict(
     }
     let (judged, record) = desktop
         .trust()
-        .run(move |trust| (trust.grants_of(&agent), trust.record(&agent).ok().flatten()))
+        .run(move |trust| {
+            let judged = trust.grants_of(&agent);
+            let known = !matches!(judged, GrantsVerdict::NoRecord);
+            let record = if known { trust.record(&agent).ok().flatten() } else { None };
+            (judged, record)
+        })
         .await;
     let label = record.map_or_else(shown, |record| record.label.to_string());
     match judged {
@@ -140,12 +145,8 @@ pub(super) async fn verdict(
     }
 }
 
-/// Waits for the hello of a peer that may be a Gatelodge agent: those speak the fragment extension.
-async fn hello(session: &Session, control: &ControlChannel) -> Result<Option<Hello>, Refusal> {
-    if !session.speaks_fragments() {
-        return Ok(None);
-    }
-    let hello = tokio::time::timeout(HELLO_LIMIT, control.hello()).await.ok().flatten();
+/// Refuses an agent that speaks another version than this desktop. A peer that has said no hello is none of Gatelodge's.
+fn understood(hello: Option<Hello>) -> Result<Option<Hello>, Refusal> {
     match hello {
         Some(hello) if hello.version != CONTROL_VERSION => Err(Refusal::new(
             RefusalCode::Version,

@@ -125,7 +125,7 @@ impl Running {
     async fn decide(&self, connection: &mut Connection) -> Result<Admitted, String> {
         let (session, control) = (connection.session.clone(), self.control.clone());
         let ending = connection.ending.clone();
-        let verdict = entrance::verdict(&self.desktop, &self.live, &self.link, &session, &control);
+        let verdict = entrance::verdict(&self.desktop, &self.live, &self.link, &control);
         tokio::pin!(verdict);
         let refusal = loop {
             tokio::select! {
