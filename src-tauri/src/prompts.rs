@@ -29,6 +29,10 @@ const LEAST: (f64, f64) = (320.0, 480.0);
 /// How long an empty window stays: the next question is often there a moment later, and a new window takes longer.
 const LINGER: Duration = Duration::from_millis(700);
 
+/// How long after it was drawn the window may get the focus. Before the window manager has placed a window it may give it the
+/// focus unasked, as a new one; on a busy machine that is not done when the first frame is.
+const PLACED: Duration = Duration::from_millis(300);
+
 /// How long no window is made before there is a question, after one was made for nothing: who knocks and leaves again is not
 /// to keep this machine busy.
 const WARY: Duration = Duration::from_secs(60);
@@ -41,6 +45,8 @@ const ORDERS: usize = 64;
 pub(crate) enum Order {
     /// The window has the focus, or not any more.
     Focus(bool),
+    /// The page has drawn a prompt.
+    Drawn,
     /// The person closed the window.
     PutAway,
     /// The window is gone.
@@ -208,6 +214,7 @@ impl Window {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Focus(focused) => self.focus(focused),
+            Order::Drawn => self.let_focus(),
             Order::PutAway => self.put_away = self.visible,
             Order::Gone => self.focus(false),
             Order::Show(id) => {
@@ -219,12 +226,26 @@ impl Window {
                     && let Some(window) = self.app.get_webview_window(PROMPT)
                 {
                     // What the window manager does not want to do, it does not do.
+                    let _ = window.set_focusable(true);
                     let _ = window.unminimize();
                     let _ = window.show();
                     let _ = window.set_focus();
                 }
             }
         }
+    }
+
+    /// Lets the person give the window the focus, from soon on.
+    fn let_focus(&self) {
+        let app = self.app.clone();
+        tauri::async_runtime::spawn(async move {
+            tokio::time::sleep(PLACED).await;
+            if let Some(window) = app.get_webview_window(PROMPT)
+                && let Err(error) = window.set_focusable(true)
+            {
+                tracing::warn!(%error, "the prompt window cannot get the focus");
+            }
+        });
     }
 
     fn focus(&mut self, focused: bool) {
@@ -254,6 +275,7 @@ impl Window {
                 .maximizable(false)
                 .always_on_top(true)
                 .center()
+                .focusable(false)
                 .focused(false)
                 .visible(seen)
                 // The page has the texts, and calls itself by something else than the main window.

@@ -89,8 +89,11 @@ impl<'a> App<'a> {
         let screen = &self.desk.screen;
         let window = screen.window(PROMPT);
         let (x, y, width, _) = eventually("the prompt's place", || screen.place_of(window));
-        screen.click(x + i32::try_from(width).unwrap() / 2, y + 6);
-        until("the prompt's focus", || screen.active() == Some(window));
+        until("the prompt's focus", || {
+            // A window that has just come up does not take the focus yet.
+            screen.click(x + i32::try_from(width).unwrap() / 2, y + 6);
+            screen.active() == Some(window)
+        });
     }
 
     /// Answers a prompt that says something, by the button with this name.

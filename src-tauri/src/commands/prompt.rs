@@ -8,7 +8,7 @@ use tauri::ipc::Channel;
 
 use crate::desk::Desk;
 use crate::failure::Failure;
-use crate::prompts::Prompts;
+use crate::prompts::{Order, Prompts};
 
 /// Tells the visible prompt, and each change.
 #[tauri::command]
@@ -22,8 +22,14 @@ pub(crate) async fn prompt_events(
 
 /// The prompt has been drawn.
 #[tauri::command]
-pub(crate) async fn prompt_shown(desk: State<'_, Desk>, id: PromptId, nonce: Nonce) -> Result<(), Failure> {
+pub(crate) async fn prompt_shown(
+    desk: State<'_, Desk>,
+    prompts: State<'_, Prompts>,
+    id: PromptId,
+    nonce: Nonce,
+) -> Result<(), Failure> {
     tracing::debug!(id = id.number(), "a prompt is drawn");
+    prompts.order(Order::Drawn);
     desk.host()?.approvals().drawn(id, nonce);
     Ok(())
 }

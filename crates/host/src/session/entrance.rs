@@ -240,7 +240,13 @@ pub(super) async fn keep(
 /// Writes down that the person does not want to be asked about an agent again, and ends all of its sessions: after that is
 /// written, or before it where the keychain is slow. `label` is what an agent without a record is called.
 pub(super) async fn block(desktop: &Desktop, agent: Fingerprint, label: Option<AgentLabel>) {
-    let writing = desktop.trust().run(move |trust| trust.block(&agent, label).map(|_| ()));
+    let events = desktop.events.clone();
+    let writing = desktop.trust().run(move |trust| {
+        let blocked = trust.block(&agent, label).map(|_| ());
+        // From here, since whoever waits for it may be gone by then.
+        events.tell(HostEvent::Changed);
+        blocked
+    });
     tokio::pin!(writing);
     let blocked = match tokio::time::timeout(RECORD_LIMIT, &mut writing).await {
         Ok(blocked) => blocked,
@@ -253,7 +259,6 @@ pub(super) async fn block(desktop: &Desktop, agent: Fingerprint, label: Option<A
     if let Err(error) = blocked {
         tracing::warn!(error = gatelodge_wire::with_causes(&error), "the agent is not blocked for good");
     }
-    desktop.events.tell(HostEvent::Changed);
     end_sessions(desktop, &agent);
 }
 

@@ -11,9 +11,11 @@ use super::peer::{Agent, Desk, identity};
 async fn an_approved_agent_is_known_from_then_on() {
     let desk = Desk::new().await;
     let (invitation, agent) = (desk.invite(60).await, identity());
+    let expected = desk.host.approvals().expected();
     let mut pairing = Agent::come(&agent, &desk.address).await.unwrap();
     pairing.pair(&invitation).await.unwrap();
     let prompt = desk.prompt().await;
+    assert_eq!(*expected.borrow(), 1, "who shows prompts could make ready");
     assert_eq!(prompt.request.agent, agent.fingerprint());
     assert!(matches!(prompt.request.subject, Subject::Pairing { namesake: None, .. }));
     desk.approve().await;
@@ -23,6 +25,7 @@ async fn an_approved_agent_is_known_from_then_on() {
     // It comes back unasked, while no invitation is open.
     let mut again = Agent::come(&agent, &desk.address).await.unwrap();
     assert_eq!(again.verdict().await, Ok(()));
+    assert_eq!(*expected.borrow(), 1, "nobody is asked about who is known");
     // One that has forgotten the desktop gets the desktop's proof without a question.
     assert_eq!(again.begin(&invitation).await.unwrap_err(), PairFailure::Used);
     again.pair(&desk.invite(60).await).await.unwrap();
