@@ -30,9 +30,7 @@ fn a_blocked_agent_is_turned_away_without_a_question_from_then_on() {
     let app = App::start(&desk);
     let link = desk.link();
     let client = machine.connect("build-box", &link, &[]);
-    let prompt = app.prompt();
-    prompt.says("Let this agent in?");
-    app.click(prompt, "Block this agent");
+    app.answer("Let this agent in?", "Block this agent");
     assert_eq!(client.program.end().code, Some(4));
     desk.screen.is_closed(PROMPT);
     let agents = desk.done(&["agents", "list"]);
